@@ -190,7 +190,7 @@ class Region:
     """Up to 120 characters of prose before the formula, for search."""
     text_after: str = ""
     crop: np.ndarray | None = field(default=None, compare=False, repr=False)
-    """What the recogniser sees: grey, at the resolution it was trained for, margin included; None with `glyph_latex`."""
+    """What the recognizer sees: grey, at the resolution it was trained for, with margin; None with `glyph_latex`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,3 +270,45 @@ class Failure:
     reason: str
     page_number: int | None = None
     position: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentState:
+    """What the database already knows of a document."""
+
+    id: int
+    finished_pages: frozenset[int]
+    """Pages that were done with the same options; failed pages are not among them."""
+    is_finished: bool
+    """All pages are done and nothing is left to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPage:
+    """A page as the database holds it."""
+
+    id: int
+    number: int
+    kind: PageKind | None
+    blocks: tuple[Block, ...]
+    status: str
+    """`done`, `failed`, or `stale` (of an earlier run with other options, not yet done anew)."""
+    problem: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFormula:
+    """A formula as the database holds it, with what a reviewer made of it."""
+
+    id: int
+    document_id: int
+    page_number: int
+    formula: Formula
+    corrected_latex: str | None = None
+    reviewed_at: str | None = None
+    reviewer: str | None = None
+
+    @property
+    def best_latex(self) -> str:
+        """The reviewer's LaTeX where there is one, else the canonical LaTeX as read."""
+        return self.formula.latex if self.corrected_latex is None else self.corrected_latex
