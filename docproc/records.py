@@ -312,3 +312,20 @@ class StoredFormula:
     def best_latex(self) -> str:
         """The reviewer's LaTeX where there is one, else the canonical LaTeX as read."""
         return self.formula.latex if self.corrected_latex is None else self.corrected_latex
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a database holds, counted."""
+
+    documents: dict[str, int]
+    """By status, as the three that follow."""
+    pages: dict[str, int]
+    formulas: dict[str, int]
+    failures: int
+    kinds: dict[str, int]
+    """Formulas by kind."""
+    models: dict[str, int]
+    """Formulas by the model that read them."""
+    reviewed: int
+    size_bytes: int

@@ -1,0 +1,401 @@
+"""The formula database: the only SQL beside search.py. One transaction a page, so that a kill loses at most a page."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from docproc.database import BUSY_SECONDS, explained, open_database, transaction
+from docproc.fulltext import index_tokens, index_words
+from docproc.latex.canonical import match_key
+from docproc.records import Box, DocumentState, Failure, Recognition, Status, Summary
+from docproc.rows import (
+    blocks_from_json,
+    blocks_to_json,
+    formula_values,
+    match_places,
+    plain_text,
+    stored_formula,
+    stored_page,
+)
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Collection, Iterable, Sequence
+    from types import TracebackType
+
+    from docproc.records import Formula, FoundPage, StoredFormula, StoredPage
+
+_PARAMETERS = 500
+"""Values in one `IN (…)`; SQLite's own limit is 999 in old builds."""
+
+
+class FormulaStore:
+    """A docproc database; docs/database.md describes its tables."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self.connection = connection
+        self.path = path
+        self._restarts: dict[int, str] = {}
+        """Documents whose options changed: their new options_hash, until their first page is written."""
+
+    @classmethod
+    def open(cls, path: Path | str, read_only: bool = False, busy_seconds: float = BUSY_SECONDS) -> Self:
+        """Open or create the database at `path`; raises as `database.open_database` does."""
+        return cls(open_database(Path(path), read_only, busy_seconds), Path(path))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; the write-ahead log is folded into it."""
+        self.connection.close()
+
+    # --- writing -----------------------------------------------------------------------------------------------------
+
+    def begin_document(
+        self, path: str, sha256: str, media_type: str, page_count: int, title: str, options_hash: str
+    ) -> DocumentState:
+        """Look up a document by its content, or enter it.
+
+        A document that was read with other options is done anew: its rows stay until its first page is written, then
+        all its pages count as stale and are replaced one by one.
+
+        Args:
+            path: As the user gave it; the newest one is kept.
+            sha256: Of the file's bytes, in hex.
+            media_type: E.g. `application/pdf`.
+            page_count: Of the whole document, whatever pages are asked for.
+            title: From the document's metadata, else its file name.
+            options_hash: Over those options alone that change results (not `--pages`, `-o`, or the number of workers).
+        """
+        with transaction(self.connection, self.path):
+            self.connection.execute("DELETE FROM failures WHERE document_id IS NULL AND path = ?", (path,))
+            row = self.connection.execute(
+                "SELECT id, status, options_hash FROM documents WHERE sha256 = ?", (sha256,)
+            ).fetchone()
+            if row is None:
+                document_id = self._insert(
+                    "documents",
+                    path=path,
+                    sha256=sha256,
+                    media_type=media_type,
+                    page_count=page_count,
+                    title=title,
+                    status="running",
+                    options_hash=options_hash,
+                    started_at=_now(),
+                )
+                return DocumentState(document_id, frozenset(), is_finished=False)
+            document_id, status, old_hash = row
+            self.connection.execute("UPDATE documents SET path = ? WHERE id = ?", (path, document_id))
+            if old_hash != options_hash:
+                self._restarts[document_id] = options_hash
+                return DocumentState(document_id, frozenset(), is_finished=False)
+            self._restarts.pop(document_id, None)
+            rows = self.connection.execute(
+                "SELECT number FROM pages WHERE document_id = ? AND status = 'done'", (document_id,)
+            )
+            finished = frozenset(number for (number,) in rows)
+            return DocumentState(document_id, finished, status == "finished" and len(finished) >= page_count)
+
+    def write_page(
+        self, document_id: int, page: FoundPage, formulas: Sequence[Formula], failures: Iterable[Failure] = ()
+    ) -> None:
+        """Store a page with its formulas in one transaction, in place of whatever the page held before.
+
+        A formula found at the place of an earlier one takes over its id and its review. A reviewed formula that is not
+        found again is kept, behind the others.
+
+        Args:
+            document_id: Of `begin_document`.
+            page: Its blocks refer to the formulas by position.
+            formulas: Positions from 1, each once.
+            failures: Of this page.
+        """
+        with transaction(self.connection, self.path):
+            self._restart_if_due(document_id)
+            latex = {formula.position: formula.latex for formula in formulas}
+            page_id = self._put_page(
+                document_id,
+                page.number,
+                width_pt=page.width_pt,
+                height_pt=page.height_pt,
+                rotation=page.rotation,
+                kind=page.kind.value,
+                text=plain_text(page.blocks, latex),
+                status="done",
+                problem=page.problem,
+                blocks=blocks_to_json(page.blocks),
+            )
+            self._replace_formulas(document_id, page_id, page.number, formulas)
+            self._replace_failures(document_id, page.number, failures)
+        self._restarts.pop(document_id, None)
+
+    def fail_page(self, document_id: int, number: int, failure: Failure) -> None:
+        """Record that a page could not be done; what an earlier run found on it stays."""
+        with transaction(self.connection, self.path):
+            self._restart_if_due(document_id)
+            self._put_page(document_id, number, status="failed", problem=failure.reason)
+            self._replace_failures(document_id, number, [failure])
+        self._restarts.pop(document_id, None)
+
+    def finish_document(self, document_id: int, status: str) -> None:
+        """Close a document: `finished`, `partial` (something failed) or `failed`."""
+        with transaction(self.connection, self.path):
+            self.connection.execute(
+                "UPDATE documents SET status = ?, finished_at = ? WHERE id = ?", (status, _now(), document_id)
+            )
+
+    def record_failure(self, failure: Failure) -> None:
+        """Record a file that could not even be opened; forgotten when the file opens in a later run."""
+        with transaction(self.connection, self.path):
+            self.connection.execute(
+                "DELETE FROM failures WHERE document_id IS NULL AND path = ? AND stage = ?",
+                (failure.document, failure.stage),
+            )
+            self._insert_failure(None, failure)
+
+    def review_formula(self, formula_id: int, action: str, who: str, latex: str | None = None) -> None:
+        """Record a person's verdict; its history is kept in `reviews`.
+
+        Args:
+            formula_id: Of `formulas`.
+            action: `correct` (with `latex`), `accept`, or `reject` (not a formula).
+            who: Name of the reviewer.
+            latex: The correction.
+
+        Raises:
+            ValueError: No such formula or action, or a correction without LaTeX.
+        """
+        statuses = {"correct": Status.VERIFIED, "accept": Status.VERIFIED, "reject": Status.REJECTED}
+        if action not in statuses or (action == "correct") != (latex is not None):
+            raise ValueError(f"cannot {action} formula {formula_id} with LaTeX {latex!r}")
+        with transaction(self.connection, self.path):
+            row = self.connection.execute(
+                "SELECT page_id, coalesce(corrected_latex, latex), status FROM formulas WHERE id = ?", (formula_id,)
+            ).fetchone()
+            if row is None:
+                raise ValueError(f"there is no formula {formula_id}")
+            page_id, before, status = row
+            after = before if latex is None else latex
+            now = _now()
+            self._insert(
+                "reviews",
+                formula_id=formula_id,
+                at=now,
+                who=who,
+                action=action,
+                before=json.dumps({"latex": before, "status": status}),
+                after=json.dumps({"latex": after, "status": statuses[action].value}),
+            )
+            self.connection.execute(
+                "UPDATE formulas SET corrected_latex = coalesce(?, corrected_latex), status = ?, reviewed_at = ?, "
+                "reviewer = ? WHERE id = ?",
+                (latex, statuses[action].value, now, who, formula_id),
+            )
+            self._index([formula_id])
+            self._rewrite_text(page_id)
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    def known_recognitions(self, image_sha256s: Collection[str], model: str) -> dict[str, Recognition]:
+        """What `model` has read before in crops of the same pixels, in any document."""
+        known: dict[str, Recognition] = {}
+        wanted = sorted(set(image_sha256s))
+        with explained(self.path):
+            for start in range(0, len(wanted), _PARAMETERS):
+                part = wanted[start : start + _PARAMETERS]
+                rows = self.connection.execute(
+                    "SELECT image_sha256, latex_raw, confidence, stop_reason, min(id) FROM formulas "
+                    f"WHERE model = ? AND image_sha256 IN ({','.join('?' * len(part))}) GROUP BY image_sha256",
+                    (model, *part),
+                )
+                known |= {sha: Recognition(raw, confidence, stop) for sha, raw, confidence, stop, _ in rows}
+        return known
+
+    def document_pages(self, document_id: int) -> list[StoredPage]:
+        """The document's pages by number."""
+        return [
+            stored_page(row)
+            for row in self._rows("SELECT * FROM pages WHERE document_id = ? ORDER BY number", document_id)
+        ]
+
+    def document_formulas(self, document_id: int) -> list[StoredFormula]:
+        """The document's formulas in reading order."""
+        rows = self._rows(
+            "SELECT f.*, parent.position AS parent_position FROM formulas f LEFT JOIN formulas parent "
+            "ON parent.id = f.parent_id WHERE f.document_id = ? ORDER BY f.page_number, f.position",
+            document_id,
+        )
+        return [stored_formula(row) for row in rows]
+
+    def failures(self) -> list[Failure]:
+        """Everything that failed, by document and page."""
+        rows = self._rows(
+            "SELECT f.stage, coalesce(d.path, f.path) AS document, f.reason, f.page_number, f.position FROM failures f "
+            "LEFT JOIN documents d ON d.id = f.document_id ORDER BY document, f.page_number, f.position, f.id"
+        )
+        return [Failure(**row) for row in rows]
+
+    def summary(self) -> Summary:
+        """Count what the database holds."""
+        (one,) = self._rows(
+            "SELECT (SELECT count(*) FROM formulas WHERE reviewed_at IS NOT NULL) AS reviewed, "
+            "(SELECT count(*) FROM failures) AS failures"
+        )
+        return Summary(
+            documents=self._counts("documents", "status"),
+            pages=self._counts("pages", "status"),
+            formulas=self._counts("formulas", "status"),
+            failures=one["failures"],
+            kinds=self._counts("formulas", "kind"),
+            models=self._counts("formulas", "model"),
+            reviewed=one["reviewed"],
+            size_bytes=self.path.stat().st_size,
+        )
+
+    # --- helpers -----------------------------------------------------------------------------------------------------
+
+    def _rows(self, sql: str, *values: Any) -> list[dict[str, Any]]:
+        with explained(self.path):
+            cursor = self.connection.execute(sql, values)
+            names = [column[0] for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor]
+
+    def _counts(self, table: str, column: str) -> dict[str, int]:
+        rows = self._rows(f"SELECT {column} AS name, count(*) AS n FROM {table} GROUP BY {column} ORDER BY {column}")
+        return {row["name"]: row["n"] for row in rows}
+
+    def _insert(self, table: str, **values: Any) -> int:
+        cursor = self.connection.execute(
+            f"INSERT INTO {table} ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})", tuple(values.values())
+        )
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+
+    def _restart_if_due(self, document_id: int) -> None:
+        """At the first page of a run with other options: all pages of the earlier run count as stale."""
+        options_hash = self._restarts.get(document_id)
+        if options_hash is not None:
+            self.connection.execute("UPDATE pages SET status = 'stale' WHERE document_id = ?", (document_id,))
+            self.connection.execute("DELETE FROM failures WHERE document_id = ?", (document_id,))
+        self.connection.execute(
+            "UPDATE documents SET options_hash = coalesce(?, options_hash), "
+            "started_at = iif(status = 'running' AND ? IS NULL, started_at, ?), status = 'running', finished_at = NULL "
+            "WHERE id = ?",
+            (options_hash, options_hash, _now(), document_id),
+        )
+
+    def _put_page(self, document_id: int, number: int, **values: Any) -> int:
+        row = self.connection.execute(
+            "SELECT id FROM pages WHERE document_id = ? AND number = ?", (document_id, number)
+        ).fetchone()
+        if row is None:
+            return self._insert("pages", document_id=document_id, number=number, **values)
+        assignments = ", ".join(f"{name} = ?" for name in values)
+        self.connection.execute(f"UPDATE pages SET {assignments} WHERE id = ?", (*values.values(), row[0]))
+        return int(row[0])
+
+    def _replace_failures(self, document_id: int, number: int, failures: Iterable[Failure]) -> None:
+        self.connection.execute("DELETE FROM failures WHERE document_id = ? AND page_number = ?", (document_id, number))
+        for failure in failures:
+            self._insert_failure(document_id, failure, number)
+
+    def _insert_failure(self, document_id: int | None, failure: Failure, number: int | None = None) -> None:
+        self._insert(
+            "failures",
+            document_id=document_id,
+            path=failure.document,
+            page_number=failure.page_number if number is None else number,
+            position=failure.position,
+            stage=failure.stage,
+            reason=failure.reason,
+        )
+
+    def _replace_formulas(self, document_id: int, page_id: int, number: int, formulas: Sequence[Formula]) -> None:
+        """Put the page's formulas in place of the earlier ones; same place = same id, reviews stay."""
+        old = self._rows(
+            "SELECT id, x0, y0, x1, y1, reviewed_at IS NOT NULL AS is_reviewed, "
+            "EXISTS (SELECT 1 FROM reviews WHERE formula_id = formulas.id) AS has_history "
+            "FROM formulas WHERE page_id = ? ORDER BY position",
+            page_id,
+        )
+        boxes = [Box(row["x0"], row["y0"], row["x1"], row["y1"]) for row in old]
+        matches = match_places(boxes, [formula.box for formula in formulas])
+        keep = {j: formulas[i] for i, j in matches.items()}
+        # Positions are unique on a page: park the old ones out of the way before they are dealt anew.
+        self.connection.execute("DELETE FROM formula_references WHERE page_id = ?", (page_id,))
+        self.connection.execute("UPDATE formulas SET position = -id, parent_id = NULL WHERE page_id = ?", (page_id,))
+        last = max((formula.position for formula in formulas), default=0)
+        for j, row in enumerate(old):
+            if j in keep:
+                continue
+            if row["is_reviewed"] or row["has_history"]:
+                last += 1
+                self.connection.execute("UPDATE formulas SET position = ? WHERE id = ?", (last, row["id"]))
+            else:
+                self.connection.execute("DELETE FROM formulas_fts WHERE rowid = ?", (row["id"],))
+                self.connection.execute(
+                    "UPDATE formula_references SET formula_id = NULL WHERE formula_id = ?", (row["id"],)
+                )
+                self.connection.execute("DELETE FROM formulas WHERE id = ?", (row["id"],))
+        ids: dict[int, int] = {}
+        for i, formula in enumerate(formulas):
+            values = formula_values(formula)
+            if i in matches:
+                row = old[matches[i]]
+                ids[formula.position] = row["id"]
+                if row["is_reviewed"]:
+                    del values["status"]  # a person's verdict outweighs a machine's
+                assignments = ", ".join(f"{name} = ?" for name in values)
+                self.connection.execute(
+                    f"UPDATE formulas SET {assignments} WHERE id = ?", (*values.values(), row["id"])
+                )
+            else:
+                ids[formula.position] = self._insert(
+                    "formulas", document_id=document_id, page_id=page_id, page_number=number, **values
+                )
+        for formula in formulas:
+            if formula.parent_position is not None:
+                self.connection.execute(
+                    "UPDATE formulas SET parent_id = ? WHERE id = ?",
+                    (ids[formula.parent_position], ids[formula.position]),
+                )
+        self._index(ids.values())
+
+    def _index(self, formula_ids: Iterable[int]) -> None:
+        """Bring match_key and the full-text index in step with the formulas."""
+        for formula_id in formula_ids:
+            ((latex, before, after, number, title),) = self.connection.execute(
+                "SELECT coalesce(f.corrected_latex, f.latex), f.text_before, f.text_after, f.equation_number, d.title "
+                "FROM formulas f JOIN documents d ON d.id = f.document_id WHERE f.id = ?",
+                (formula_id,),
+            )
+            words = index_words(" ".join((before or "", after or "", number or "")))
+            self.connection.execute("UPDATE formulas SET match_key = ? WHERE id = ?", (match_key(latex), formula_id))
+            self.connection.execute("DELETE FROM formulas_fts WHERE rowid = ?", (formula_id,))
+            self.connection.execute(
+                "INSERT INTO formulas_fts (rowid, tokens, words, title) VALUES (?, ?, ?, ?)",
+                (formula_id, " ".join(index_tokens(latex)), " ".join(words), " ".join(index_words(title or ""))),
+            )
+
+    def _rewrite_text(self, page_id: int) -> None:
+        """Bring `pages.text` in step with a correction."""
+        ((blocks,),) = self.connection.execute("SELECT blocks FROM pages WHERE id = ?", (page_id,))
+        rows = self.connection.execute(
+            "SELECT position, coalesce(corrected_latex, latex) FROM formulas WHERE page_id = ?", (page_id,)
+        )
+        text = plain_text(blocks_from_json(blocks), dict(rows.fetchall()))
+        self.connection.execute("UPDATE pages SET text = ? WHERE id = ?", (text, page_id))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,419 @@
+"""The formula database: contract, resume, replacing, reviews, and what can be wrong with the file."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+import signal
+import sqlite3
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from docproc.errors import InputError, OutputError
+from docproc.records import (
+    MARK_CLOSE,
+    MARK_OPEN,
+    Block,
+    BlockKind,
+    Box,
+    Failure,
+    Formula,
+    FormulaKind,
+    FoundPage,
+    PageKind,
+    Status,
+)
+from docproc.store import FormulaStore
+
+CONTRACT = {
+    "documents": "id path sha256 media_type page_count title status options_hash started_at finished_at",
+    "pages": "id document_id number width_pt height_pt rotation kind text status problem",
+    "formulas": "id document_id page_id page_number position kind x0 y0 x1 y1 equation_number latex latex_raw mathml "
+    "confidence stop_reason status problems repairs parent_id lines model image_sha256 corrected_latex reviewed_at "
+    "reviewer",
+    "reviews": "formula_id at who action before after",
+    "formula_references": "page_id place label formula_id",
+    "failures": "document_id page_number position stage reason",
+}
+TIMES = {"started_at", "finished_at", "reviewed_at", "at"}
+
+
+def make_formula(position: int, latex: str = "x", top: float = 100.0, **changes: object) -> Formula:
+    formula = Formula(
+        kind=FormulaKind.INLINE,
+        position=position,
+        box=Box(50.0, top, 90.0, top + 12.0),
+        latex=latex,
+        latex_raw=latex,
+        status=Status.OK,
+        confidence=0.9,
+        stop_reason="end",
+        model="built-in",
+        image_sha256=f"sha-{latex}",
+        text_before="energy of",
+        text_after="is conserved",
+    )
+    return replace(formula, **changes)  # type: ignore[arg-type]
+
+
+def make_page(number: int, formulas: int = 2, document: str = "book.pdf") -> tuple[FoundPage, list[Formula]]:
+    found = [make_formula(i, f"x_{{{number}}}^{i}", top=100.0 * i) for i in range(1, formulas + 1)]
+    text = " ".join(f"see {MARK_OPEN}{f.position}{MARK_CLOSE}" for f in found)
+    blocks = (Block(BlockKind.HEADING, f"Page {number}", 1), Block(BlockKind.PARAGRAPH, text, 0, Box(1, 2, 3, 4)))
+    return FoundPage(document, number, 595.0, 842.0, 0, PageKind.BORN_DIGITAL, (), blocks), found
+
+
+def begin(store: FormulaStore, options: str = "options-1", pages: int = 4, name: str = "book.pdf"):
+    return store.begin_document(name, f"sha-of-{name}", "application/pdf", pages, "A Book", options)
+
+
+def rows_of(path: Path) -> dict[str, list[tuple[object, ...]]]:
+    """All rows of all tables, times left out."""
+    connection = sqlite3.connect(path)
+    result = {}
+    for table in [*CONTRACT, "formulas_fts"]:
+        names = [row[1] for row in connection.execute(f"PRAGMA table_info({table})") if row[1] not in TIMES]
+        key = "rowid" if table == "formulas_fts" else "id"
+        result[table] = connection.execute(f"SELECT {key}, {', '.join(names)} FROM {table} ORDER BY 1").fetchall()
+    connection.close()
+    return result
+
+
+def write_book(path: Path, pause: float = 0.0) -> None:
+    with FormulaStore.open(path) as store:
+        for name in ("one.pdf", "two.pdf"):
+            state = begin(store, pages=30, name=name)
+            if state.is_finished:
+                continue
+            for number in range(1, 31):
+                if number not in state.finished_pages:
+                    page, found = make_page(number, formulas=number % 4, document=name)
+                    store.write_page(state.id, page, found)
+                    time.sleep(pause)
+            store.finish_document(state.id, "finished")
+
+
+def test_names_of_the_contract_are_there(tmp_path: Path) -> None:
+    with FormulaStore.open(tmp_path / "d.db") as store:
+        for table, names in CONTRACT.items():
+            columns = {row[1] for row in store.connection.execute(f"PRAGMA table_info({table})")}
+            assert set(names.split()) <= columns, table
+        state = begin(store)
+        store.write_page(state.id, *make_page(1))
+        found = store.connection.execute("SELECT rowid FROM formulas_fts WHERE formulas_fts MATCH 'energy'").fetchall()
+        assert found == [(1,), (2,)]
+
+
+def test_kill_and_resume_gives_the_rows_of_an_undisturbed_run(tmp_path: Path) -> None:
+    write_book(tmp_path / "whole.db")
+    killed = tmp_path / "killed.db"
+    context = multiprocessing.get_context("spawn")
+    for _ in range(3):
+        process = context.Process(target=write_book, args=(killed, 0.01))
+        process.start()
+        size = 0
+        while process.is_alive() and size < 400_000:
+            time.sleep(0.01)
+            size = sum(p.stat().st_size for p in tmp_path.glob("killed.db*"))
+        time.sleep(0.03)
+        if process.is_alive():
+            assert process.pid is not None
+            os.kill(process.pid, signal.SIGKILL)
+        process.join()
+    interrupted = rows_of(killed)
+    write_book(killed)
+    assert rows_of(killed) == rows_of(tmp_path / "whole.db")
+    assert 0 < len(interrupted["pages"]) < 60, "the kills came too early or too late to show anything"
+
+
+def test_resume_skips_finished_pages_and_retries_failed_ones(tmp_path: Path) -> None:
+    with FormulaStore.open(tmp_path / "d.db") as store:
+        state = begin(store)
+        for number in (1, 3):
+            store.write_page(state.id, *make_page(number))
+        store.fail_page(state.id, 2, Failure("recognize", "book.pdf", "out of memory", 2))
+        store.finish_document(state.id, "partial")
+    with FormulaStore.open(tmp_path / "d.db") as store:
+        state = begin(store)
+        assert state.finished_pages == {1, 3}
+        assert not state.is_finished
+        assert [f.reason for f in store.failures()] == ["out of memory"]
+        for number in (2, 4):
+            store.write_page(state.id, *make_page(number))
+        store.finish_document(state.id, "finished")
+        assert begin(store).is_finished
+        assert store.failures() == []
+        assert store.summary().pages == {"done": 4}
+        assert store.summary().formulas == {"ok": 8}
+
+
+def test_writing_a_page_twice_doubles_nothing(tmp_path: Path) -> None:
+    with FormulaStore.open(tmp_path / "d.db") as store:
+        state = begin(store)
+        failure = Failure("find", "book.pdf", "odd", 1, 2)
+        store.write_page(state.id, *make_page(1), [failure])
+        store.write_page(state.id, *make_page(2))
+        before = rows_of(tmp_path / "d.db")
+        store.write_page(state.id, *make_page(1), [failure])
+        assert rows_of(tmp_path / "d.db") == before
+
+
+def test_a_crash_inside_a_page_leaves_nothing_of_it(tmp_path: Path) -> None:
+    with FormulaStore.open(tmp_path / "d.db") as store:
+        state = begin(store)
+        store.write_page(state.id, *make_page(1))
+        before = rows_of(tmp_path / "d.db")
+        page, found = make_page(2)
+        with pytest.raises(KeyError):  # a parent that does not exist
+            store.write_page(state.id, page, [found[0], replace(found[1], parent_position=9)])
+        assert rows_of(tmp_path / "d.db") == before
+        store.write_page(state.id, page, found)
+
+
+def test_changed_options_do_a_document_anew_page_by_page(tmp_path: Path) -> None:
+    with FormulaStore.open(tmp_path / "d.db") as store:
+        state = begin(store)
+        for number in (1, 2):
+            store.write_page(state.id, *make_page(number))
+        store.finish_document(state.id, "finished")
+        ids = [f.id for f in store.document_formulas(state.id)]
+        again = begin(store, "options-2")
+        assert again.id == state.id
+        assert again.finished_pages == frozenset()
+        assert begin(store, "options-1", pages=2).is_finished, "nothing is given up before the first new page"
+        begin(store, "options-2")
+        page, found = make_page(1, formulas=1)
+        store.write_page(state.id, page, [replace(found[0], latex="y")])
+        assert [(p.number, p.status) for p in store.document_pages(state.id)] == [(1, "done"), (2, "stale")]
+        assert begin(store, "options-2").finished_pages == {1}
+        stored = store.document_formulas(state.id)
+        assert [f.id for f in stored] == [ids[0], ids[2], ids[3]], "the same place keeps its id"
+        assert stored[0].formula.latex == "y"
+
+
+def test_reviewed_formulas_outlive_a_new_run(tmp_path: Path) -> None:
+    with FormulaStore.open(tmp_path / "d.db") as store:
+        state = begin(store)
+        page, found = make_page(1, formulas=3)
+        store.write_page(state.id, page, found)
+        store.review_formula(1, "correct", "ada", r"\frac{a}{b}")
+        store.review_formula(3, "reject", "ada")
+        assert r"$\frac{a}{b}$" in store.connection.execute("SELECT text FROM pages").fetchone()[0]
+        begin(store, "options-2")
+        moved = replace(found[0], latex="z", box=Box(51.0, 100.5, 90.0, 112.0))
+        store.write_page(state.id, page, [moved, replace(found[1], latex="w")])
+        first, second, third = store.document_formulas(state.id)
+        assert (first.id, first.formula.latex, first.best_latex) == (1, "z", r"\frac{a}{b}")
+        assert first.formula.status is Status.VERIFIED
+        assert (second.id, second.best_latex, second.reviewer) == (2, "w", None)
+        assert (third.id, third.formula.position, third.formula.status) == (3, 3, Status.REJECTED)
+        tokens = store.connection.execute("SELECT tokens FROM formulas_fts WHERE rowid = 1").fetchone()[0]
+        assert "c_frac" in tokens
+        assert store.connection.execute("SELECT count(*) FROM reviews").fetchone() == (2,)
+        with pytest.raises(ValueError, match="no formula 99"):
+            store.review_formula(99, "accept", "ada")
+
+
+def test_equal_crops_are_known_across_documents(tmp_path: Path) -> None:
+    with FormulaStore.open(tmp_path / "d.db") as store:
+        state = begin(store)
+        found = [make_formula(1, "a"), make_formula(2, "b", top=300, stop_reason="repetition")]
+        store.write_page(state.id, make_page(1)[0], found)
+        other = begin(store, name="other.pdf")
+        store.write_page(other.id, make_page(1)[0], [make_formula(1, "a")])
+        known = store.known_recognitions([f"sha-{c}" for c in "abc"] + [f"sha-{i}" for i in range(2000)], "built-in")
+        assert {sha: (r.latex, r.stop_reason) for sha, r in known.items()} == {
+            "sha-a": ("a", "end"),
+            "sha-b": ("b", "repetition"),
+        }
+        assert store.known_recognitions(["sha-a"], "other model") == {}
+
+
+def test_failures_of_files_that_never_opened(tmp_path: Path) -> None:
+    with FormulaStore.open(tmp_path / "d.db") as store:
+        store.record_failure(Failure("open", "bad.pdf", "is empty"))
+        store.record_failure(Failure("open", "bad.pdf", "is still empty"))
+        assert [(f.document, f.reason) for f in store.failures()] == [("bad.pdf", "is still empty")]
+        begin(store, name="bad.pdf")
+        assert store.failures() == []
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+boxes = st.builds(Box, *[st.floats(0, 2000, allow_nan=False)] * 4)
+formulas = st.lists(
+    st.builds(
+        Formula,
+        kind=st.sampled_from(FormulaKind),
+        position=st.just(0),
+        box=boxes,
+        latex=texts,
+        latex_raw=texts,
+        status=st.sampled_from(Status),
+        confidence=st.floats(0, 1),
+        stop_reason=st.sampled_from(["end", "length"]),
+        model=texts,
+        image_sha256=texts,
+        problems=st.lists(texts, max_size=3).map(tuple),
+        repairs=st.lists(st.fixed_dictionaries({"before": texts, "after": texts}), max_size=2).map(tuple),
+        mathml=texts,
+        equation_number=st.none() | texts,
+        lines=st.lists(boxes, max_size=2).map(tuple),
+        text_before=texts,
+        text_after=texts,
+    ),
+    max_size=4,
+).map(lambda found: [replace(f, position=i, parent_position=i - 1 or None) for i, f in enumerate(found, 1)])
+blocks = st.lists(
+    st.builds(Block, st.sampled_from(BlockKind), texts, st.integers(0, 6), st.none() | boxes), max_size=4
+).map(tuple)
+
+
+@settings(max_examples=40, deadline=None)
+@given(formulas, blocks)
+def test_what_is_stored_is_what_is_loaded(found: list[Formula], page_blocks: tuple[Block, ...]) -> None:
+    store = _shared_store()
+    state = begin(store)
+    store.connection.execute("DELETE FROM formulas")
+    page = FoundPage("book.pdf", 1, 100.0, 200.0, 90, PageKind.SCAN, (), page_blocks, "odd")
+    store.write_page(state.id, page, found)
+    assert [f.formula for f in store.document_formulas(state.id)] == found
+    (stored,) = store.document_pages(state.id)
+    assert (stored.blocks, stored.kind, stored.problem) == (page_blocks, PageKind.SCAN, "odd")
+
+
+_STORES: list[FormulaStore] = []
+
+
+def _shared_store() -> FormulaStore:
+    if not _STORES:
+        _STORES.append(FormulaStore.open(Path(tempfile.mkdtemp()) / "d.db"))
+    return _STORES[0]
+
+
+# --- what can be wrong with the file ---------------------------------------------------------------------------------
+
+
+def expect_one_line(path: Path, words: str, read_only: bool = False, error: type[Exception] = OutputError) -> None:
+    before = path.read_bytes() if path.is_file() and os.access(path, os.R_OK) else None
+    with pytest.raises(error, match=words) as caught:
+        FormulaStore.open(path, read_only=read_only, busy_seconds=0.1)
+    assert "\n" not in str(caught.value)
+    assert str(path) in str(caught.value)
+    if before is not None:
+        assert path.read_bytes() == before
+
+
+def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "d.db"
+    path.write_text("my thesis " * 1000)
+    expect_one_line(path, "is not a database")
+    expect_one_line(path, "is not a database", read_only=True)
+
+
+def test_a_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "d.db"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE documents (id INTEGER PRIMARY KEY, secret TEXT)")
+    connection.commit()
+    connection.close()
+    expect_one_line(path, "another program")
+    expect_one_line(path, "another program", read_only=True)
+
+
+def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "d.db"
+    FormulaStore.open(path).close()
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    expect_one_line(path, "newer docproc")
+    expect_one_line(path, "newer docproc", read_only=True)
+
+
+def test_a_locked_database_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "d.db"
+    with FormulaStore.open(path, busy_seconds=0.1) as store:
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(OutputError, match="locked by another process"):
+            begin(store)
+        other.execute("ROLLBACK")
+        begin(store)
+        other.close()
+
+
+def test_a_damaged_database_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "d.db"
+    write_book(path)
+    data = bytearray(path.read_bytes())
+    for start in range(4096, len(data), 4096):  # every page but the first, which holds the schema
+        data[start : start + 2000] = b"\x55" * min(2000, len(data) - start)
+    path.write_bytes(data)
+    with pytest.raises(OutputError, match="is corrupted"), FormulaStore.open(path) as store:
+        begin(store, name="one.pdf")
+    path.write_bytes(data[:5000])
+    with pytest.raises(OutputError, match="is corrupted"), FormulaStore.open(path) as store:
+        store.document_pages(1)
+
+
+def test_folders_missing_files_and_places_that_cannot_be_written(tmp_path: Path) -> None:
+    expect_one_line(tmp_path, "is a folder")
+    expect_one_line(tmp_path / "none.db", "docproc run", read_only=True, error=InputError)
+    (tmp_path / "file").write_text("")
+    expect_one_line(tmp_path / "file" / "d.db", "cannot be opened")
+    assert FormulaStore.open(tmp_path / "new" / "folder" / "d.db").summary().documents == {}
+
+
+@contextmanager
+def ordinary_user(folder: Path) -> Iterator[None]:
+    """Root may write anywhere, so that permissions show nothing: be user 65534 for a while."""
+    if os.geteuid() != 0:
+        yield
+        return
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, 65534, 65534)
+    os.setresuid(65534, 65534, 0)
+    try:
+        yield
+    finally:
+        os.setresuid(0, 0, 0)
+
+
+def test_read_only_places() -> None:
+    folder = Path(tempfile.mkdtemp())
+    write_book(folder / "d.db")
+    (folder / "d.db").chmod(0o444)
+    try:
+        with ordinary_user(folder):
+            expect_one_line(folder / "d.db", "cannot be written")
+            folder.chmod(0o555)
+            expect_one_line(folder / "d.db", "cannot be written")
+            expect_one_line(folder / "new.db", "cannot be opened")
+            with FormulaStore.open(folder / "d.db", read_only=True) as store:
+                assert store.summary().pages == {"done": 60}
+    finally:
+        folder.chmod(0o755)
+        shutil.rmtree(folder)
+
+
+def test_reading_beside_a_run_and_after_a_copy(tmp_path: Path) -> None:
+    path = tmp_path / "d.db"
+    with FormulaStore.open(path) as store:
+        state = begin(store)
+        with FormulaStore.open(path, read_only=True) as reader:
+            store.write_page(state.id, *make_page(1))
+            assert len(reader.document_formulas(state.id)) == 2
+            with pytest.raises(OutputError, match="cannot be written"):
+                begin(reader, name="other.pdf")
+    shutil.copy(path, tmp_path / "copy.db")
+    with FormulaStore.open(tmp_path / "copy.db", read_only=True) as copy:
+        assert len(copy.document_formulas(1)) == 2
