@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import hashlib
+import json
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,12 +18,26 @@ class RegionOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class FindOptions:
+    """What a page process needs to know; it travels with every page."""
+
+    password: str | None = None
+    text_layer: bool = True
+    """Use what a born-digital PDF says of itself; without it every page is read as a scan."""
+    ocr: bool = True
+    """Read the prose of scans."""
+    prose: bool = True
+    """Read prose at all; a dry run does not need it."""
+    regions: RegionOptions = field(default_factory=RegionOptions)
+
+
+@dataclass(frozen=True, slots=True)
 class RunOptions:
     """All of `docproc run`."""
 
     output: Path = Path("docproc-out")
     pages: str | None = None
-    password: str | None = None
+    find: FindOptions = field(default_factory=FindOptions)
     model: str = "built-in"
     adapter: Path | None = None
     load_in_4bit: bool = False
@@ -28,8 +45,21 @@ class RunOptions:
     batch_size: str = "auto"
     inline_delimiters: str = "$…$"
     display_delimiters: str = "$$…$$"
-    ocr: bool = True
-    text_layer: bool = True
     workers: int = 0
-    """Page processes; 0 = one for each core, less one for the recogniser, at least one."""
-    regions: RegionOptions = field(default_factory=RegionOptions)
+    """Page processes; 0 = one for each core, less one for the recognizer, at least one."""
+    page_timeout: float = 120.0
+    """Seconds that one page may take to be found."""
+    page_memory: float = 6.0
+    """GiB of address space that a page process may take."""
+
+    def options_hash(self, model_name: str) -> str:
+        """Hash over those options that change what is stored; a document read with others is done anew."""
+        chosen = {"find": _plain(self.find), "model": model_name, "load_in_4bit": self.load_in_4bit}
+        chosen["find"].pop("password")
+        return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    return value

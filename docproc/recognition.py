@@ -48,7 +48,7 @@ class Unread:
 def cells(crop: np.ndarray) -> int:
     """Area of a crop in cells, the measure of what it costs."""
     height, width = crop.shape
-    return -(-height // CELL_PX) * -(-width // CELL_PX)
+    return int(-(-height // CELL_PX) * -(-width // CELL_PX))
 
 
 def max_new_tokens(crop: np.ndarray) -> int:

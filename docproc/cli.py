@@ -1,0 +1,231 @@
+"""The command line: parse, call one function, print. Results go to stdout, messages and progress to stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+import click
+
+from docproc import __version__
+from docproc.errors import DocprocError, ExitCode
+
+DEFAULT_OUTPUT = Path("docproc-out")
+# A file's name may hold any bytes; a surrogate must not end a message.
+PATHS = click.Path(path_type=Path)
+
+database_option = click.option(
+    "-d",
+    "--db",
+    type=PATHS,
+    default=DEFAULT_OUTPUT / "docproc.db",
+    show_default=True,
+    help="The formula database.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
+
+
+def main() -> None:
+    """Run the command line; exit codes are the promise of errors.ExitCode."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    sys.exit(_exit_code())
+
+
+def _exit_code() -> int:
+    try:
+        result = cli.main(standalone_mode=False, prog_name="docproc", auto_envvar_prefix="DOCPROC")
+        return int(result) if isinstance(result, int) else ExitCode.OK
+    except DocprocError as error:
+        click.echo(f"Error: {error}", err=True)
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.USAGE
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Interrupted. Finished pages are kept; the same command goes on from there.", err=True)
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # The reader of stdout has gone (docproc search … | head); what it wanted it has.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+    except Exception as error:
+        if os.environ.get("DOCPROC_DEBUG"):
+            traceback.print_exc()
+        click.echo(
+            f"Error: a bug in docproc: {type(error).__name__}: {error}. Please report it with the output of "
+            "`docproc info` and of the same command with DOCPROC_DEBUG=1.",
+            err=True,
+        )
+        return ExitCode.BUG
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 110})
+@click.version_option(__version__, prog_name="docproc")
+def cli() -> None:
+    r"""Find, read, check, store and search the formulas of whole documents, offline.
+
+    \b
+    Example:
+      docproc run textbook.pdf
+      docproc search "gaussian integral"
+    """
+
+
+@cli.command()
+@click.argument("paths", nargs=-1, required=True, type=PATHS, metavar="FILE_OR_FOLDER...")
+@click.option("-o", "--output", type=PATHS, default=DEFAULT_OUTPUT, help="Folder of the database and the Markdown.")
+@click.option("--pages", metavar="RANGES", help="Pages to read, such as 1-4,7,10-; all without it.")
+@click.option("--password", help="Password of encrypted PDFs.")
+@click.option("--model", default="built-in", help="`built-in`, a Qwen2-VL checkpoint folder, or a hub name.")
+@click.option("--adapter", type=PATHS, help="LoRA adapter that docproc finetune wrote.")
+@click.option("--load-in-4bit", is_flag=True, help="Weights in 4 bits, for large models; CUDA only.")
+@click.option("--device", default="auto", help="auto, cpu, cuda or cuda:N.")
+@click.option("--batch-size", default="auto", callback=lambda _c, _p, v: _batch_size(v), help="Crops a batch, or auto.")
+@click.option(
+    "--inline-delimiters", default="$…$", callback=lambda _c, _p, v: _delimiters(v), help="Around inline LaTeX."
+)
+@click.option(
+    "--display-delimiters", default="$$…$$", callback=lambda _c, _p, v: _delimiters(v), help="Around displays."
+)
+@click.option("--text-layer/--no-text-layer", default=True, help="Use what a born-digital PDF says of itself.")
+@click.option("--ocr/--no-ocr", default=True, help="Read the prose of scans.")
+@click.option("--workers", type=click.IntRange(0, 256), default=0, help="Page processes; 0: one a core, less one.")
+@click.option("--page-timeout", type=click.FloatRange(min=1), default=120.0, help="Seconds that one page may take.")
+@click.option(
+    "--page-memory", type=click.FloatRange(min=2), default=6.0, help="GiB of address space of a page process."
+)
+@click.option("--dry-run", is_flag=True, help="Stop after finding: draw the boxes on page pictures; no database.")
+@click.option("--json", "as_json", is_flag=True, help="With --dry-run: print one line a region instead.")
+def run(paths: tuple[Path, ...], dry_run: bool, as_json: bool, **given: Any) -> int:
+    r"""Digitize documents: find, read, check and store their formulas, and write Markdown.
+
+    Takes PDF, PNG, JPEG, TIFF, WebP and BMP files, and folders of them. A second run of the same command goes on
+    where the first one stopped.
+
+    \b
+    Example:
+      docproc run textbook.pdf scans/ -o library --pages 1-20
+    """
+    options = _run_options(given)
+    if as_json and not dry_run:
+        raise click.UsageError("--json goes with --dry-run; results of a run are read with `docproc search --json`.")
+    if dry_run:
+        from docproc.dry_run import dry_run as find_only
+
+        return find_only(paths, options, as_json=as_json)
+    from docproc.pipeline import run as digitize
+    from docproc.progress import progress_for
+    from docproc.qwen2_vl import Qwen2VLRecognizer
+
+    progress = progress_for(sys.stderr)
+    try:
+        summary = digitize(paths, options, Qwen2VLRecognizer.from_options(options), progress)
+    finally:
+        progress.close()
+    for path in summary.outputs:
+        click.echo(path)
+    click.echo(summary.line(options.output), err=True)
+    return summary.exit_code
+
+
+@cli.command()
+@click.argument("query", nargs=-1, required=True)
+@database_option
+@click.option("-n", "--limit", type=click.IntRange(1), default=20, help="Most results.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
+@click.option("--nl", "as_lines", is_flag=True, help="Print one JSON object a line.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV with a header.")
+def search(query: tuple[str, ...], db: Path, limit: int, as_json: bool, as_lines: bool, as_csv: bool) -> int:
+    r"""Search formulas by words or by LaTeX, in any spelling.
+
+    \b
+    Example:
+      docproc search "\int_0^\infty e^{-x^2}"
+      docproc search heat equation -n 5 --json
+    """
+    from docproc.search import search as find
+    from docproc.tables import print_table
+
+    hits = find(_existing(db), " ".join(query), limit)
+    print_table([hit.row() for hit in hits], as_json=as_json, as_lines=as_lines, as_csv=as_csv)
+    return ExitCode.OK
+
+
+@cli.command()
+@database_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
+def failures(db: Path, as_json: bool) -> int:
+    r"""List what failed or is doubtful, and the command that tries it again.
+
+    \b
+    Example:
+      docproc failures -d library/docproc.db
+    """
+    from docproc.reports import failure_rows, retry_command
+    from docproc.store import FormulaStore
+    from docproc.tables import print_table
+
+    with FormulaStore.open(_existing(db), read_only=True) as store:
+        rows = failure_rows(store)
+        print_table(rows, as_json=as_json)
+        if rows and not as_json and (command := retry_command(store)):
+            click.echo(f"To try again what failed: {command}", err=True)
+    return ExitCode.OK
+
+
+@cli.command()
+@database_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def info(db: Path, as_json: bool) -> int:
+    r"""Show versions, device, model and its sources, and the database: what a bug report needs.
+
+    \b
+    Example:
+      docproc info
+    """
+    from docproc.reports import information
+
+    facts = information(db)
+    if as_json:
+        click.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+        return ExitCode.OK
+    for name, value in facts.items():
+        lines = value if isinstance(value, list) else [value]
+        click.echo(f"{name + ':':18}{lines[0]}" if lines else f"{name}:")
+        for line in lines[1:]:
+            click.echo(f"{'':18}{line}")
+    return ExitCode.OK
+
+
+def _run_options(given: dict[str, Any]) -> Any:
+    from docproc.options import FindOptions, RunOptions
+
+    find = FindOptions(**{name: given.pop(name) for name in ("password", "text_layer", "ocr")})
+    return RunOptions(find=find, **given)
+
+
+def _existing(db: Path) -> Path:
+    from docproc.errors import OutputError
+
+    if not db.exists():
+        raise OutputError(f"There is no database {db}. Give one with -d, or make it with `docproc run FILE`.")
+    return db
+
+
+def _batch_size(value: str) -> str:
+    if value != "auto" and not (value.isascii() and value.isdigit() and int(value) > 0):
+        raise click.BadParameter("give a number from 1, or auto.")
+    return value
+
+
+def _delimiters(value: str) -> str:
+    text = value.replace("...", "…")
+    if text.count("…") != 1:
+        raise click.BadParameter("write where the LaTeX goes as … or ..., such as \\(...\\).")
+    return text

@@ -1,0 +1,167 @@
+"""What a page process does: open a document, and turn one of its pages into formulas and prose.
+
+Everything that parses a file somebody else made runs here, in a process of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from docproc.crops import cut_crops
+from docproc.documents import Document, open_document, parse_page_ranges
+from docproc.errors import InputError, UsageError
+from docproc.font_statistics import gather_font_statistics
+from docproc.pages import render_page
+from docproc.records import Block, Failure, FoundPage, Page, Region
+from docproc.regions import find_formula_regions
+
+if TYPE_CHECKING:
+    from docproc.font_statistics import FontStatistics
+    from docproc.options import FindOptions
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentTask:
+    """Look at a file."""
+
+    path: Path
+    pages: str | None
+    options: FindOptions
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentFacts:
+    """What the run needs to know of a document before its pages."""
+
+    path: Path
+    name: str
+    sha256: str
+    media_type: str
+    page_count: int
+    title: str
+    damage: str | None
+    numbers: tuple[int, ...]
+    """Pages that were asked for, from 1."""
+    statistics: FontStatistics | None
+    """Evidence from the whole document which fonts are mathematics; None for pictures."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageTask:
+    """Find the formulas of one page."""
+
+    path: Path
+    number: int
+    statistics: FontStatistics | None
+    options: FindOptions
+
+
+# The document that this process read last stays open: its pages come one after the other.
+_open: dict[tuple[Path, str | None], Document] = {}
+
+
+def work(task: DocumentTask | PageTask) -> DocumentFacts | FoundPage | Failure:
+    """Do one task; a file or page that cannot be read is a `Failure`."""
+    if isinstance(task, DocumentTask):
+        try:
+            return look_at(task)
+        except (InputError, UsageError) as error:
+            return Failure("open", str(task.path), str(error))
+    try:
+        document = _document(task.path, task.options.password)
+        return find_page(document, task.number, task.statistics, task.options)
+    except InputError as error:
+        return Failure("render", str(task.path), str(error), task.number)
+
+
+def look_at(task: DocumentTask) -> DocumentFacts:
+    """Open a document and gather what all its pages need.
+
+    Raises:
+        InputError: It cannot be opened.
+        UsageError: Its page ranges cannot be understood.
+    """
+    document = _document(task.path, task.options.password)
+    numbers = (
+        parse_page_ranges(task.pages, document.page_count) if task.pages else list(range(1, document.page_count + 1))
+    )
+    statistics = None
+    if document.pdf is not None and task.options.text_layer:
+        statistics = gather_font_statistics(document.pdf, range(1, document.page_count + 1))
+    return DocumentFacts(
+        path=task.path,
+        name=document.name,
+        sha256=document.sha256,
+        media_type=document.media_type,
+        page_count=document.page_count,
+        title=document.title,
+        damage=document.damage,
+        numbers=tuple(numbers),
+        statistics=statistics,
+    )
+
+
+def find_page(document: Document, number: int, statistics: FontStatistics | None, options: FindOptions) -> FoundPage:
+    """Find the formulas of one page and read its prose.
+
+    Raises:
+        InputError: The page cannot be rendered.
+    """
+    page = render_page(document, number, use_text_layer=options.text_layer)
+    if page.text_layer is not None:
+        regions = find_formula_regions(page, statistics, options.regions)
+        regions = cut_crops(page, regions, options.regions)
+        blocks = _born_digital_prose(document, page, regions) if options.prose else []
+        return _found(page, regions, blocks)
+    return _scanned_page(page, options)
+
+
+def _born_digital_prose(document: Document, page: Page, regions: list[Region]) -> list[Block]:
+    from docproc.prose import read_blocks
+
+    assert page.text_layer is not None
+    return read_blocks(document.pdf[page.number - 1], page.text_layer, regions)
+
+
+def _scanned_page(page: Page, options: FindOptions) -> FoundPage:
+    from docproc.cleanup import prepare_scan
+    from docproc.ocr import blocks_from_words, read_words
+    from docproc.scan_regions import find_in_image
+
+    clean, transform = prepare_scan(page)
+    problem, words = None, None
+    if options.ocr:
+        try:
+            words = read_words(clean.image)
+        except ImportError:
+            problem = "its prose was not read: rapidocr or onnxruntime is not installed"
+    regions = cut_crops(clean, find_in_image(clean, options.regions, words), options.regions)
+    blocks = blocks_from_words(words or [], regions) if options.prose else []
+    regions = [transform.region_to_original(region) for region in regions]
+    return _found(page, regions, blocks, problem)
+
+
+def _found(page: Page, regions: list[Region], blocks: list[Block], problem: str | None = None) -> FoundPage:
+    return FoundPage(
+        document=page.document,
+        number=page.number,
+        width_pt=page.width_pt,
+        height_pt=page.height_pt,
+        rotation=page.rotation,
+        kind=page.kind,
+        regions=tuple(regions),
+        blocks=tuple(blocks),
+        problem=problem,
+    )
+
+
+def _document(path: Path, password: str | None) -> Document:
+    key = (path, password)
+    if key not in _open:
+        for document in _open.values():
+            document.close()
+        _open.clear()
+        _open[key] = open_document(path, password)
+    return _open[key]

@@ -1,0 +1,104 @@
+"""From regions to checked formulas: equal crops are read once, every reading is judged by its evidence."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from docproc.latex.judge import judge
+from docproc.recognition import Recognizer, Unread, recognize_all
+from docproc.records import Failure, Formula, FoundPage, Recognition, Region
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from docproc.store import FormulaStore
+
+TEXT_LAYER = "text-layer"
+"""Model name of formulas that the PDF's own glyphs spell out."""
+
+
+def read_formulas(
+    pages: Sequence[FoundPage],
+    places: Sequence[tuple[int, int]],
+    recognizer: Recognizer,
+    batch_size: int,
+    store: FormulaStore,
+) -> list[tuple[list[Formula], list[Failure]]]:
+    """Read and judge the formulas of some pages together.
+
+    Args:
+        pages: With their regions and crops.
+        places: Document id and page number of each page: what the database holds of these pages is not used as
+            known, so that a resumed run reads the same batches as an undisturbed one.
+        recognizer: Reads what neither the glyphs nor an earlier page tell.
+        batch_size: Crops a batch at most.
+        store: Knows crops that were read before.
+
+    Returns:
+        For each page its formulas by position, and a failure for each that could not be read.
+    """
+    crops: dict[str, np.ndarray] = {}
+    keys: dict[tuple[int, int], str] = {}
+    for page_index, page in enumerate(pages):
+        for region_index, region in enumerate(page.regions):
+            if region.crop is not None:
+                key = keys[page_index, region_index] = crop_sha256(region.crop)
+                crops.setdefault(key, region.crop)
+    readings: dict[str, Recognition | Unread] = dict(
+        store.known_recognitions(list(crops), recognizer.name, excluding=places)
+    )
+    unknown = [key for key in crops if key not in readings]
+    read = recognize_all(recognizer, [crops[key] for key in unknown], batch_size)
+    readings.update(zip(unknown, read, strict=True))
+    results = []
+    for page_index, page in enumerate(pages):
+        formulas, failures = [], []
+        for region_index, region in enumerate(page.regions):
+            position = region_index + 1
+            if region.glyph_latex is not None:
+                reading, model, key = Recognition(region.glyph_latex, 1.0, "end"), TEXT_LAYER, ""
+            else:
+                key = keys[page_index, region_index]
+                one = readings[key]
+                model = recognizer.name
+                if isinstance(one, Unread):
+                    failures.append(Failure("recognize", page.document, one.reason, page.number, position))
+                    reading = Recognition("", 0.0, "unread")
+                else:
+                    reading = one
+            formulas.append(_formula(region, position, reading, model, key))
+        results.append((formulas, failures))
+    return results
+
+
+def crop_sha256(crop: np.ndarray) -> str:
+    """Hash of a crop's size and pixels, hexadecimal."""
+    digest = hashlib.sha256(f"{crop.shape}".encode())
+    digest.update(crop.tobytes())
+    return digest.hexdigest()
+
+
+def _formula(region: Region, position: int, reading: Recognition, model: str, image_sha256: str) -> Formula:
+    verdict = judge(reading.latex, reading.stop_reason, reading.confidence, region.glyph_symbols)
+    return Formula(
+        kind=region.kind,
+        position=position,
+        box=region.box,
+        latex=verdict.latex,
+        latex_raw=reading.latex,
+        status=verdict.status,
+        # Rounded, so that a database does not differ by the last bit of a float.
+        confidence=round(reading.confidence, 4),
+        stop_reason=reading.stop_reason,
+        model=model,
+        image_sha256=image_sha256,
+        problems=verdict.problems,
+        mathml=verdict.mathml,
+        equation_number=region.equation_number,
+        lines=region.lines,
+        parent_position=None if region.continues is None else region.continues + 1,
+        text_before=region.text_before,
+        text_after=region.text_after,
+    )

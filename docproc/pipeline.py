@@ -1,0 +1,258 @@
+"""The stages in order: files → pages → regions → LaTeX → checked formulas → database and Markdown.
+
+Page processes find the formulas of some pages while the recognizer reads those of the pages before. Crops are gathered
+over a window of pages, whatever documents these belong to, so that batches are full although a page has few formulas.
+Windows are cut at fixed places of the run: a run that was killed and started again reads the same batches as an
+undisturbed one, so that its rows come out the same to the last digit.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from docproc.documents import expand_inputs
+from docproc.errors import DocprocError, ExitCode, InputError
+from docproc.finding import DocumentFacts, DocumentTask, PageTask, work
+from docproc.formulas import read_formulas
+from docproc.output import write_markdown
+from docproc.records import Failure, FoundPage
+from docproc.store import FormulaStore
+from docproc.workers import Lost, WorkerPool
+
+if TYPE_CHECKING:
+    from docproc.options import RunOptions
+    from docproc.progress import Progress
+    from docproc.qwen2_vl import Qwen2VLRecognizer
+    from docproc.records import DocumentState
+
+# Pages whose crops are read together: some 200 crops of a textbook fill a CPU's batches of 32 well, and a kill loses
+# no more than the reading of one window.
+PAGES_PER_WINDOW = 16
+# Windows whose pages are being found while one is read.
+WINDOWS_AHEAD = 2
+
+
+@dataclass(slots=True)
+class RunSummary:
+    """What a run did; `exit_code` is the command's."""
+
+    documents: int = 0
+    skipped: int = 0
+    """Documents that an earlier run had finished."""
+    pages: int = 0
+    formulas: Counter[str] = field(default_factory=Counter)
+    """By status."""
+    failures: list[Failure] = field(default_factory=list)
+    elapsed_seconds: float = 0.0
+    outputs: list[Path] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """OK, PARTIAL, or NO_INPUT where no file could be read."""
+        if not self.failures:
+            return ExitCode.OK
+        return ExitCode.PARTIAL if self.documents or self.skipped else ExitCode.NO_INPUT
+
+
+@dataclass(slots=True)
+class _Document:
+    facts: DocumentFacts
+    state: DocumentState
+    unfinished: set[int]
+    has_failed: bool = False
+
+
+@dataclass(slots=True)
+class _PlannedPage:
+    document: _Document
+    number: int
+    found: Future[FoundPage | Failure | Lost] | None = None
+    """None while it is not handed to a page process, or if its window is finished."""
+
+
+def run(paths: Sequence[Path], options: RunOptions, recognizer: Qwen2VLRecognizer, progress: Progress) -> RunSummary:
+    """Digitize documents: the main job.
+
+    Args:
+        paths: Files and folders.
+        options: See `RunOptions`.
+        recognizer: Reads the crops.
+        progress: Is told of every page.
+
+    Returns:
+        What was done; pages and files that failed are in it, the rest is stored.
+
+    Raises:
+        OutputError: The output folder or database cannot be written.
+    """
+    begun = time.monotonic()
+    summary = RunSummary()
+    files, missing = expand_inputs(paths)
+    with _open_store(options.output) as store, _pool(options) as pool:
+        for failure in missing:
+            _note(failure, summary, store, progress)
+        windows = _windows(_pages(files, options, recognizer.name, store, pool, summary, progress))
+        in_flight: deque[list[_PlannedPage]] = deque()
+        for window in windows:
+            in_flight.append(_hand_out(window, options, pool))
+            if len(in_flight) > WINDOWS_AHEAD:
+                _finish_window(in_flight.popleft(), options, recognizer, store, summary, progress)
+        while in_flight:
+            _finish_window(in_flight.popleft(), options, recognizer, store, summary, progress)
+    summary.elapsed_seconds = time.monotonic() - begun
+    return summary
+
+
+def _pages(
+    files: Sequence[Path],
+    options: RunOptions,
+    model: str,
+    store: FormulaStore,
+    pool: WorkerPool,
+    summary: RunSummary,
+    progress: Progress,
+) -> Iterator[_PlannedPage]:
+    """Yield every page that was asked for, finished or not, document by document."""
+    looks: deque[tuple[Path, Future[DocumentFacts | Failure | Lost]]] = deque()
+    waiting = deque(files)
+    while waiting or looks:
+        while waiting and len(looks) <= PAGES_PER_WINDOW:
+            path = waiting.popleft()
+            looks.append((path, pool.submit(DocumentTask(path, options.pages, options.find))))
+        path, look = looks.popleft()
+        facts = look.result()
+        if isinstance(facts, Lost):
+            facts = Failure("open", str(path), f"{path} could not be opened: {facts.reason}.")
+        if isinstance(facts, Failure):
+            _note(facts, summary, store, progress)
+            continue
+        state = store.begin_document(
+            facts.name,
+            facts.sha256,
+            facts.media_type,
+            facts.page_count,
+            facts.title or path.stem,
+            options.options_hash(model),
+        )
+        unfinished = set(facts.numbers) - state.finished_pages
+        document = _Document(facts, state, unfinished)
+        if not unfinished:
+            summary.skipped += 1
+            if not state.is_finished:  # killed between its last page and its Markdown
+                _finish_document(document, options, store, summary)
+            continue
+        if facts.damage:
+            progress.say(f"Warning: {facts.damage}")
+        summary.documents += 1
+        progress.add_pages(len(unfinished))
+        for number in facts.numbers:
+            yield _PlannedPage(document, number)
+
+
+def _windows(pages: Iterator[_PlannedPage]) -> Iterator[list[_PlannedPage]]:
+    """Cut the run into windows at fixed places."""
+    window: list[_PlannedPage] = []
+    for page in pages:
+        window.append(page)
+        if len(window) == PAGES_PER_WINDOW:
+            yield window
+            window = []
+    if window:
+        yield window
+
+
+def _hand_out(window: list[_PlannedPage], options: RunOptions, pool: WorkerPool) -> list[_PlannedPage]:
+    """Give a window's pages to the page processes, all of them if any is unfinished."""
+    if any(page.number in page.document.unfinished for page in window):
+        for page in window:
+            facts = page.document.facts
+            page.found = pool.submit(PageTask(facts.path, page.number, facts.statistics, options.find))
+    return window
+
+
+def _finish_window(
+    window: list[_PlannedPage],
+    options: RunOptions,
+    recognizer: Qwen2VLRecognizer,
+    store: FormulaStore,
+    summary: RunSummary,
+    progress: Progress,
+) -> None:
+    """Read the crops of a window and store its unfinished pages in their order."""
+    results = [_result(page) for page in window if page.found is not None]
+    if not results:
+        return
+    found = [(page, result) for page, result in zip(window, results, strict=True) if isinstance(result, FoundPage)]
+    places = [(page.document.state.id, page.number) for page, _ in found]
+    batch_size = recognizer.batch_size(options.batch_size)
+    read = iter(read_formulas([result for _, result in found], places, recognizer, batch_size, store))
+    for page, result in zip(window, results, strict=True):
+        rows = next(read) if isinstance(result, FoundPage) else None
+        if page.number not in page.document.unfinished:
+            continue
+        document_id = page.document.state.id
+        if isinstance(result, FoundPage) and rows is not None:
+            formulas, failures = rows
+            store.write_page(document_id, result, formulas, failures)
+            for failure in failures:
+                _report(failure, summary, progress)
+            summary.formulas.update(formula.status.value for formula in formulas)
+            progress.page_done(len(formulas))
+        elif isinstance(result, Failure):
+            _report(result, summary, progress)
+            store.fail_page(document_id, page.number, result)
+            progress.page_done(0)
+        summary.pages += 1
+        page.document.has_failed |= not isinstance(result, FoundPage) or bool(failures)
+        page.document.unfinished.discard(page.number)
+        if not page.document.unfinished:
+            _finish_document(page.document, options, store, summary)
+
+
+def _result(page: _PlannedPage) -> FoundPage | Failure:
+    assert page.found is not None
+    result = page.found.result()
+    if isinstance(result, Lost):
+        name = page.document.facts.name
+        return Failure("find", name, f"Page {page.number} of {name} could not be read: {result.reason}.", page.number)
+    return result
+
+
+def _finish_document(document: _Document, options: RunOptions, store: FormulaStore, summary: RunSummary) -> None:
+    """Write the Markdown, then mark the document as done, so that a kill between the two repeats the writing."""
+    summary.outputs.append(write_markdown(store, document.state.id, document.facts.path.stem, options))
+    store.finish_document(document.state.id, "partial" if document.has_failed else "finished")
+
+
+def _note(failure: Failure, summary: RunSummary, store: FormulaStore, progress: Progress) -> None:
+    _report(failure, summary, progress)
+    store.record_failure(failure)
+
+
+def _report(failure: Failure, summary: RunSummary, progress: Progress) -> None:
+    summary.failures.append(failure)
+    progress.say(f"Error: {failure.reason}")
+
+
+def _open_store(output: Path) -> FormulaStore:
+    from docproc.errors import OutputError
+
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"The output folder {output} cannot be made: {error.strerror}. Choose another with -o."
+        ) from error
+    return FormulaStore.open(output / "docproc.db")
+
+
+def _pool(options: RunOptions) -> WorkerPool:
+    count = options.workers or max(1, (os.cpu_count() or 1) - 1)
+    return WorkerPool(work, count, timeout_seconds=options.page_timeout, memory_bytes=int(options.page_memory * 2**30))
