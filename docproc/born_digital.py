@@ -1,0 +1,147 @@
+"""Find the formulas of a born-digital page from its glyphs, without a picture."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from docproc.display_formulas import (
+    ColumnLayout,
+    Display,
+    gather_displays,
+    line_boxes,
+    mark_displays,
+    measure_column,
+)
+from docproc.font_statistics import FontStatistics, count_fonts
+from docproc.inline_formulas import find_inline
+from docproc.page_marks import Kind, Mark, make_marks
+from docproc.page_rows import Row, assign_columns, build_rows, find_gutters
+from docproc.records import Box, FormulaKind, Region, TextLayer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from docproc.options import RegionOptions
+
+_CONTEXT_LENGTH = 120
+
+
+def find_in_text_layer(
+    layer: TextLayer, width_pt: float, height_pt: float, statistics: FontStatistics | None, options: RegionOptions,
+) -> list[Region]:  # fmt: skip
+    """Find the display and inline formulas of one page.
+
+    Args:
+        layer: Glyphs, rules and figures in points of the page as displayed.
+        width_pt: Width of the page.
+        height_pt: Height of the page.
+        statistics: Use of the fonts in the whole document; None = work it out from this page alone.
+        options: Lengths in points.
+
+    Returns:
+        Regions in reading order, without crops; boxes in points. Empty if there is none.
+    """
+    del height_pt, options
+    if statistics is None:
+        statistics = count_fonts([layer.glyphs])
+    marks = make_marks(layer.glyphs, statistics)
+    if not marks:
+        return []
+    sizes = Counter(round(mark.size, 1) for mark in marks if mark.kind is Kind.WORD)
+    size = sizes.most_common(1)[0][0] if sizes else statistics.body_size_pt
+    marks = _outside_figures(marks, layer.figures)
+    gutters = find_gutters(marks, width_pt)
+    columns = {
+        number: build_rows(part, number, size) for number, part in assign_columns(marks, gutters).items() if part
+    }
+    found: list[tuple[Row, Region]] = []
+    rows_in_order: list[Row] = []
+    for rows in columns.values():
+        if rows:
+            found.extend(_find_in_column(rows, layer, size))
+            rows_in_order.extend(rows)
+    crossing = sorted(row.y for row in columns.get(0, []))
+
+    def order(row: Row, x0: float) -> tuple[int, int, float, float]:
+        section = sum(y < row.y for y in crossing) * 2 + (row.column == 0)
+        return (section if len(columns) > 1 else 0, row.column, row.y, x0)
+
+    found.sort(key=lambda item: order(item[0], item[1].box.x0))
+    rows_in_order.sort(key=lambda row: order(row, row.x0))
+    return _with_context(found, rows_in_order)
+
+
+def _outside_figures(marks: Sequence[Mark], figures: Sequence[Box]) -> list[Mark]:
+    """Leave out labels inside figures; a drawing around prose is a frame, not a figure."""
+    kept = list(marks)
+    for figure in figures:
+        inside = [mark for mark in kept if figure.holds(((mark.x0 + mark.x1) / 2, (mark.y0 + mark.y1) / 2))]
+        long_words = {mark.word_index for mark in inside if len(mark.word) >= 3}
+        if inside and len(long_words) < 12:
+            gone = set(map(id, inside))
+            kept = [mark for mark in kept if id(mark) not in gone]
+    return kept
+
+
+def _find_in_column(rows: list[Row], layer: TextLayer, size: float) -> list[tuple[Row, Region]]:
+    layout: ColumnLayout = measure_column(rows, size)
+    mark_displays(rows, layout, size)
+    displays = gather_displays(rows, layout, size)
+    found = [(display.rows[0], _display_region(display, layer.rules, size)) for display in displays]
+    for row in rows:
+        if row.is_display or sum(mark.kind is Kind.CODE for mark in row.marks) > 0.5 * len(row.marks):
+            continue
+        for piece in find_inline(row.marks, row.size, row.is_table):
+            box = _with_rules(Box.around(mark.box for mark in piece), layer.rules, row.size)
+            found.append((row, Region(FormulaKind.INLINE, box)))
+    return found
+
+
+def _display_region(display: Display, rules: Sequence[Box], size: float) -> Region:
+    box = _with_rules(Box.around(mark.box for mark in display.marks), rules, size)
+    lines = line_boxes(display)
+    return Region(
+        FormulaKind.DISPLAY, box, lines=tuple(lines) if len(lines) > 1 else (), equation_number=display.number,
+    )  # fmt: skip
+
+
+def _with_rules(box: Box, rules: Sequence[Box], size: float) -> Box:
+    """Grow a box over the fraction bars, radicals and overlines that touch it."""
+    near = box.padded(0.15 * size)
+    grown = box
+    for rule in rules:
+        is_flat = rule.width >= rule.height
+        if rule.x0 < near.x0 or rule.x1 > near.x1 or rule.y0 < near.y0 or rule.y1 > near.y1:
+            continue
+        if is_flat and rule.width > 1.0:
+            grown = grown | rule
+    return grown
+
+
+def _with_context(found: Sequence[tuple[Row, Region]], rows: Sequence[Row]) -> list[Region]:
+    """Fill in the prose before and after each region."""
+    text = ""
+    starts: dict[int, list[tuple[float, int]]] = {}
+    for row in rows:
+        places = starts.setdefault(id(row), [])
+        for mark in row.marks:
+            if mark.gap_before > 0.18 * row.size and not text.endswith(" "):
+                text += " "
+            places.append((mark.x0, len(text)))
+            text += mark.text
+        text += " "
+    regions: list[Region] = []
+    for row, region in found:
+        places = starts[id(row)]
+        begin = next((at for x, at in places if x >= region.box.x0 - 0.5), places[0][1])
+        end = next((at for x, at in places if x >= region.box.x1 - 0.5), places[-1][1] + 1)
+        regions.append(
+            replace(
+                region,
+                text_before=text[max(0, begin - _CONTEXT_LENGTH) : begin].strip(),
+                text_after=text[end : end + _CONTEXT_LENGTH].strip(),
+            )
+        )
+    return regions

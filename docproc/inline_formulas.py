@@ -1,0 +1,222 @@
+"""Find the inline formulas of one row of prose."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from docproc.font_statistics import FontRole
+from docproc.page_marks import FUNCTION_NAMES, Kind, Mark
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Gaps in em of the row. TeX sets 0.17 (punctuation), 0.22 (binary) and 0.28 + stretch (relations) inside formulas;
+# a word space is 0.33, shrunk to 0.22 in tight lines.
+_OPERAND_GAP = 0.2
+_FORMULA_GAP = 1.3
+_TABLE_GAP = 0.9
+
+_RELATIONS = frozenset("=<>≤≥≠≈≡∼∈∉⊂⊆∪∩→←↦⇒⇔↔+−±∓×·∗∘⊕⊗∧∨∖/⟶≅≃∝≪≫⊃⊇∋|:*÷∣∥⊢⊨≺≻⪯⪰←⟵↔⟷⊔⊓⊎⋅⋆∙")
+# Signs of a mathematics font that stand in prose without being a formula.
+_PROSE_SIGNS = frozenset("•◦∗·†‡§¶−–—|\\<>{}~*′∙⋄□■®©⃝∣‖")
+
+
+def find_inline(marks: Sequence[Mark], row_size: float, is_table: bool = False) -> list[list[Mark]]:
+    """Find the formulas among the marks of a row.
+
+    Args:
+        marks: From left to right, with `gap_before` set.
+        row_size: Size of the row's main font in points.
+        is_table: Whether wide gaps part cells.
+
+    Returns:
+        The marks of each formula, from left to right.
+    """
+    _adopt_neighbors(marks, row_size)
+    pieces: list[list[Mark]] = []
+    piece: list[Mark] = []
+    depth = 0
+    limit = (_TABLE_GAP if is_table else _FORMULA_GAP) * row_size
+    for position, mark in enumerate(marks):
+        if mark.kind in (Kind.WORD, Kind.CODE, Kind.NOTE):
+            pieces.append(piece)
+            piece, depth = [], 0
+            continue
+        if piece and (mark.gap_before > limit or _parts(piece, mark, depth, row_size)):
+            pieces.append(piece)
+            piece, depth = [], 0
+        if mark.kind is Kind.PUNCTUATION and not _is_inner(marks, position, piece, depth, row_size):
+            pieces.append(piece)
+            piece, depth = [], 0
+            continue
+        if mark.text in "([{⟨" and len(mark.text) == 1:
+            depth += 1
+        elif mark.text in ")]}⟩":
+            depth -= 1
+        piece.append(mark)
+    pieces.append(piece)
+    found = [_trim(piece, row_size) for piece in pieces if piece]
+    return [piece for piece in found if piece and _is_formula(piece)]
+
+
+def _adopt_neighbors(marks: Sequence[Mark], row_size: float) -> None:
+    """Turn letters of text fonts into mathematics where their neighbors prove it."""
+    n = len(marks)
+    i = 0
+    while i < n:
+        mark = marks[i]
+        if mark.kind is not Kind.WORD:
+            i += 1
+            continue
+        j = i + 1
+        while j < n and marks[j].kind is Kind.WORD and marks[j].word_index == mark.word_index:
+            j += 1
+        before = marks[i - 1] if i else None
+        after = marks[j] if j < n else None
+        word = mark.word
+        if word in FUNCTION_NAMES and _begins_argument(after, row_size):
+            for k in range(i, j):
+                marks[k].kind = Kind.MATH
+        elif len(word) == 1 and mark.role is FontRole.TEXT:
+            is_beside_math = _touches(before, mark.gap_before, row_size) or (
+                after is not None and _touches(after, after.gap_before, row_size)
+            )
+            if is_beside_math or (mark.glyph.is_italic and _is_lone(before, after)):
+                mark.kind = Kind.MATH
+        i = j
+
+
+def _begins_argument(after: Mark | None, row_size: float) -> bool:
+    if after is None or after.gap_before > 0.3 * row_size:
+        return False
+    if after.kind is Kind.MATH:
+        return True
+    return after.kind in (Kind.OPENING, Kind.PLAIN) and after.gap_before < 0.12 * row_size
+
+
+def _touches(mark: Mark | None, gap: float, row_size: float) -> bool:
+    """Whether a formula stands so near to a letter that the letter belongs to it."""
+    if mark is None or mark.kind is not Kind.MATH:
+        return False
+    if mark.text in _RELATIONS and not mark.is_script:
+        return gap < 0.6 * row_size
+    return gap < 0.15 * row_size
+
+
+def _is_lone(before: Mark | None, after: Mark | None) -> bool:
+    """Whether an italic letter of the text font stands between upright neighbors."""
+    for mark in (before, after):
+        if mark is not None and mark.kind is Kind.WORD and mark.glyph.is_italic:
+            return False
+    return before is not None or after is not None
+
+
+def _is_operand_end(mark: Mark) -> bool:
+    return (
+        mark.text not in _RELATIONS and mark.kind not in (Kind.OPENING, Kind.PUNCTUATION) and mark.text not in "([{,;"
+    )
+
+
+def _is_operand_start(mark: Mark) -> bool:
+    return (
+        mark.text not in _RELATIONS and mark.kind not in (Kind.CLOSING, Kind.PUNCTUATION) and mark.text not in ")]},;"
+    )
+
+
+def _parts(piece: Sequence[Mark], mark: Mark, depth: int, row_size: float) -> bool:
+    """Whether a word space parts `mark` from the formula before it."""
+    last = piece[-1]
+    if mark.is_script or mark.is_big or last.is_big:
+        return False
+    if mark.gap_before < _OPERAND_GAP * row_size:
+        return False
+    if not (_is_operand_end(last) and _is_operand_start(mark)):
+        return False
+    if last.word in FUNCTION_NAMES and last.word:
+        return False
+    return depth <= 0 or not mark.is_math
+
+
+def _is_inner(marks: Sequence[Mark], position: int, piece: Sequence[Mark], depth: int, row_size: float) -> bool:
+    """Whether punctuation of a text font stands inside a formula."""
+    if not piece:
+        return False
+    mark = marks[position]
+    after = marks[position + 1] if position + 1 < len(marks) else None
+    if after is None or after.kind in (Kind.WORD, Kind.CODE, Kind.NOTE):
+        return False
+    if mark.text in ".," and piece[-1].text.isdigit() and after.text.isdigit():
+        return after.gap_before < 0.15 * row_size
+    if mark.text == "!":
+        return after.gap_before < 0.3 * row_size and after.kind is not Kind.OPENING
+    if mark.text in ":":
+        return mark.gap_before > 0.06 * row_size and after.is_math
+    if mark.text in ",;" and depth > 0:
+        return after.kind in (Kind.MATH, Kind.PLAIN, Kind.DIGIT, Kind.SIGN)
+    return False
+
+
+def _trim(piece: list[Mark], row_size: float) -> list[Mark]:
+    """Take away what belongs to the sentence: brackets around, numbers before, signs at the ends."""
+    changed = True
+    while piece and changed:
+        changed = False
+        first, last = piece[0], piece[-1]
+        if first.kind in (Kind.PUNCTUATION, Kind.CLOSING) or first.text in ")]":
+            piece, changed = piece[1:], True
+        elif last.kind in (Kind.PUNCTUATION, Kind.OPENING) or (last.text in "([" and not last.is_script):
+            piece, changed = piece[:-1], True
+        elif first.kind is Kind.OPENING or first.text in "([":
+            end = _partner(piece, 0)
+            if end is None or (end == len(piece) - 1 and first.kind is Kind.OPENING and not _is_tuple(piece)):
+                piece, changed = (piece[1:] if end is None else piece[1:-1]), True
+        elif (
+            (last.kind is Kind.CLOSING or last.text in ")]")
+            and _partner_back(piece, len(piece) - 1) is None
+            and not any(mark.text in "([{" for mark in piece)
+        ):
+            piece, changed = piece[:-1], True
+    return piece
+
+
+def _is_tuple(piece: Sequence[Mark]) -> bool:
+    """Whether a bracketed piece holds a comma of a mathematics font, as a pair or an interval does."""
+    return any(mark.text in ",;" and mark.role is FontRole.MATH for mark in piece)
+
+
+def _partner(piece: Sequence[Mark], start: int) -> int | None:
+    depth = 0
+    for position in range(start, len(piece)):
+        text = piece[position].text
+        if text in ("(", "["):
+            depth += 1
+        elif text in (")", "]"):
+            depth -= 1
+            if depth == 0:
+                return position
+    return None
+
+
+def _partner_back(piece: Sequence[Mark], start: int) -> int | None:
+    depth = 0
+    for position in range(start, -1, -1):
+        text = piece[position].text
+        if text in (")", "]"):
+            depth += 1
+        elif text in ("(", "["):
+            depth -= 1
+            if depth == 0:
+                return position
+    return None
+
+
+def _is_formula(piece: Sequence[Mark]) -> bool:
+    proofs = [mark for mark in piece if mark.kind is Kind.MATH]
+    if not proofs:
+        return False
+    if all(mark.text in _PROSE_SIGNS for mark in proofs):
+        # A signed number, or signs between numbers, is a formula; a dash or star alone is not.
+        return any(mark.text == "−" for mark in proofs) and any(mark.text.isdigit() for mark in piece)
+    if len(piece) == 1 and piece[0].text in _RELATIONS:
+        return piece[0].text not in "<>|/:*+="
+    return not all(mark.text in ".,;:…!" for mark in proofs)
