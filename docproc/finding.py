@@ -70,7 +70,7 @@ def work(task: DocumentTask | PageTask) -> DocumentFacts | FoundPage | Failure:
         except (InputError, UsageError) as error:
             return Failure("open", str(task.path), str(error))
     try:
-        document = _document(task.path, task.options.password)
+        document = open_kept(task.path, task.options.password)
         return find_page(document, task.number, task.statistics, task.options)
     except InputError as error:
         return Failure("render", str(task.path), str(error), task.number)
@@ -83,7 +83,7 @@ def look_at(task: DocumentTask) -> DocumentFacts:
         InputError: It cannot be opened.
         UsageError: Its page ranges cannot be understood.
     """
-    document = _document(task.path, task.options.password)
+    document = open_kept(task.path, task.options.password)
     numbers = (
         parse_page_ranges(task.pages, document.page_count) if task.pages else list(range(1, document.page_count + 1))
     )
@@ -157,7 +157,8 @@ def _found(page: Page, regions: list[Region], blocks: list[Block], problem: str 
     )
 
 
-def _document(path: Path, password: str | None) -> Document:
+def open_kept(path: Path, password: str | None) -> Document:
+    """Open a document, or take the one that this process has open."""
     key = (path, password)
     if key not in _open:
         for document in _open.values():

@@ -144,6 +144,7 @@ def m001_initial(db: Database) -> None:
         foreign_keys=[document],
     )
     db.table("failures").create_index(["document_id", "page_number"])
+    db.table("crops").create({"image_sha256": str, "png": bytes}, pk="image_sha256", not_null={"png"})
     # Rows are kept in step by the store, not by triggers: their words are computed (docproc/fulltext.py).
     db.execute(
         "CREATE VIRTUAL TABLE formulas_fts USING fts5("

@@ -52,6 +52,11 @@ class RunOptions:
     page_memory: float = 6.0
     """GiB of address space that a page process may take."""
 
+    @property
+    def page_memory_bytes(self) -> int:
+        """`page_memory` in bytes."""
+        return int(self.page_memory * 2**30)
+
     def options_hash(self, model_name: str) -> str:
         """Hash over those options that change what is stored; a document read with others is done anew."""
         chosen = {"find": _plain(self.find), "model": model_name, "load_in_4bit": self.load_in_4bit}

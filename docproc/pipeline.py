@@ -8,7 +8,6 @@ undisturbed one, so that its rows come out the same to the last digit.
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
@@ -18,13 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docproc.documents import expand_inputs
-from docproc.errors import DocprocError, ExitCode, InputError
+from docproc.errors import ExitCode, OutputError
 from docproc.finding import DocumentFacts, DocumentTask, PageTask, work
 from docproc.formulas import read_formulas
 from docproc.output import write_markdown
 from docproc.records import Failure, FoundPage
 from docproc.store import FormulaStore
-from docproc.workers import Lost, WorkerPool
+from docproc.workers import Lost, WorkerPool, worker_count
 
 if TYPE_CHECKING:
     from docproc.options import RunOptions
@@ -59,6 +58,23 @@ class RunSummary:
         if not self.failures:
             return ExitCode.OK
         return ExitCode.PARTIAL if self.documents or self.skipped else ExitCode.NO_INPUT
+
+    def line(self, output: Path) -> str:
+        """One line for a person."""
+        count = sum(self.formulas.values())
+        states = ", ".join(f"{number} {status}" for status, number in sorted(self.formulas.items()))
+        seconds = max(self.elapsed_seconds, 1e-9)
+        parts = [
+            f"{self.documents} documents",
+            f"{self.pages} pages",
+            f"{count} formulas ({states})" if count else "0 formulas",
+        ]
+        if self.skipped:
+            parts.append(f"{self.skipped} documents done before")
+        if self.failures:
+            parts.append(f"{len(self.failures)} failures (docproc failures -d {output / 'docproc.db'})")
+        rates = f"{seconds:.1f} s: {self.pages / seconds:.2f} pages/s, {count / seconds:.2f} formulas/s"
+        return f"{', '.join(parts)} in {rates}."
 
 
 @dataclass(slots=True)
@@ -242,8 +258,6 @@ def _report(failure: Failure, summary: RunSummary, progress: Progress) -> None:
 
 
 def _open_store(output: Path) -> FormulaStore:
-    from docproc.errors import OutputError
-
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -254,5 +268,9 @@ def _open_store(output: Path) -> FormulaStore:
 
 
 def _pool(options: RunOptions) -> WorkerPool:
-    count = options.workers or max(1, (os.cpu_count() or 1) - 1)
-    return WorkerPool(work, count, timeout_seconds=options.page_timeout, memory_bytes=int(options.page_memory * 2**30))
+    return WorkerPool(
+        work,
+        worker_count(options.workers),
+        timeout_seconds=options.page_timeout,
+        memory_bytes=options.page_memory_bytes,
+    )

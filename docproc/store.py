@@ -8,18 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from docproc.database import BUSY_SECONDS, explained, open_database, transaction
-from docproc.fulltext import index_tokens, index_words
-from docproc.latex.canonical import match_key
-from docproc.records import Box, DocumentState, Failure, Recognition, Status, Summary
+from docproc.formula_rows import index_formulas, insert_row, replace_formulas, storable
+from docproc.records import DocumentState, Failure, Recognition, Status, Summary
 from docproc.rows import (
     blocks_from_json,
     blocks_to_json,
-    formula_values,
-    match_places,
     plain_text,
     stored_formula,
     stored_page,
 )
+from docproc.stored_crops import known_recognitions, put_crops
 
 if TYPE_CHECKING:
     import sqlite3
@@ -76,13 +74,15 @@ class FormulaStore:
             title: From the document's metadata, else its file name.
             options_hash: Over those options alone that change results (not `--pages`, `-o`, or the number of workers).
         """
+        (path,) = storable([path])
         with transaction(self.connection, self.path):
             self.connection.execute("DELETE FROM failures WHERE document_id IS NULL AND path = ?", (path,))
             row = self.connection.execute(
                 "SELECT id, status, options_hash FROM documents WHERE sha256 = ?", (sha256,)
             ).fetchone()
             if row is None:
-                document_id = self._insert(
+                document_id = insert_row(
+                    self.connection,
                     "documents",
                     path=path,
                     sha256=sha256,
@@ -135,7 +135,8 @@ class FormulaStore:
                 problem=page.problem,
                 blocks=blocks_to_json(page.blocks),
             )
-            self._replace_formulas(document_id, page_id, page.number, formulas)
+            replace_formulas(self.connection, document_id, page_id, page.number, formulas)
+            put_crops(self.connection, page.regions, formulas)
             self._replace_failures(document_id, page.number, failures)
         self._restarts.pop(document_id, None)
 
@@ -159,7 +160,7 @@ class FormulaStore:
         with transaction(self.connection, self.path):
             self.connection.execute(
                 "DELETE FROM failures WHERE document_id IS NULL AND path = ? AND stage = ?",
-                (failure.document, failure.stage),
+                storable([failure.document, failure.stage]),
             )
             self._insert_failure(None, failure)
 
@@ -187,7 +188,8 @@ class FormulaStore:
             page_id, before, status = row
             after = before if latex is None else latex
             now = _now()
-            self._insert(
+            insert_row(
+                self.connection,
                 "reviews",
                 formula_id=formula_id,
                 at=now,
@@ -201,25 +203,23 @@ class FormulaStore:
                 "reviewer = ? WHERE id = ?",
                 (latex, statuses[action].value, now, who, formula_id),
             )
-            self._index([formula_id])
+            index_formulas(self.connection, [formula_id])
             self._rewrite_text(page_id)
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
-    def known_recognitions(self, image_sha256s: Collection[str], model: str) -> dict[str, Recognition]:
-        """What `model` has read before in crops of the same pixels, in any document."""
-        known: dict[str, Recognition] = {}
-        wanted = sorted(set(image_sha256s))
+    def known_recognitions(
+        self, image_sha256s: Collection[str], model: str, excluding: Collection[tuple[int, int]] = ()
+    ) -> dict[str, Recognition]:
+        """What `model` has read before in crops of the same pixels, in any document.
+
+        Args:
+            image_sha256s: Of the crops.
+            model: Name of the model.
+            excluding: Document id and number of pages whose formulas do not count as known.
+        """
         with explained(self.path):
-            for start in range(0, len(wanted), _PARAMETERS):
-                part = wanted[start : start + _PARAMETERS]
-                rows = self.connection.execute(
-                    "SELECT image_sha256, latex_raw, confidence, stop_reason, min(id) FROM formulas "
-                    f"WHERE model = ? AND image_sha256 IN ({','.join('?' * len(part))}) GROUP BY image_sha256",
-                    (model, *part),
-                )
-                known |= {sha: Recognition(raw, confidence, stop) for sha, raw, confidence, stop, _ in rows}
-        return known
+            return known_recognitions(self.connection, image_sha256s, model, excluding)
 
     def document_pages(self, document_id: int) -> list[StoredPage]:
         """The document's pages by number."""
@@ -274,13 +274,6 @@ class FormulaStore:
         rows = self._rows(f"SELECT {column} AS name, count(*) AS n FROM {table} GROUP BY {column} ORDER BY {column}")
         return {row["name"]: row["n"] for row in rows}
 
-    def _insert(self, table: str, **values: Any) -> int:
-        cursor = self.connection.execute(
-            f"INSERT INTO {table} ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})", tuple(values.values())
-        )
-        assert cursor.lastrowid is not None
-        return cursor.lastrowid
-
     def _restart_if_due(self, document_id: int) -> None:
         """At the first page of a run with other options: all pages of the earlier run count as stale."""
         options_hash = self._restarts.get(document_id)
@@ -299,9 +292,9 @@ class FormulaStore:
             "SELECT id FROM pages WHERE document_id = ? AND number = ?", (document_id, number)
         ).fetchone()
         if row is None:
-            return self._insert("pages", document_id=document_id, number=number, **values)
+            return insert_row(self.connection, "pages", document_id=document_id, number=number, **values)
         assignments = ", ".join(f"{name} = ?" for name in values)
-        self.connection.execute(f"UPDATE pages SET {assignments} WHERE id = ?", (*values.values(), row[0]))
+        self.connection.execute(f"UPDATE pages SET {assignments} WHERE id = ?", (*storable(values.values()), row[0]))
         return int(row[0])
 
     def _replace_failures(self, document_id: int, number: int, failures: Iterable[Failure]) -> None:
@@ -310,7 +303,8 @@ class FormulaStore:
             self._insert_failure(document_id, failure, number)
 
     def _insert_failure(self, document_id: int | None, failure: Failure, number: int | None = None) -> None:
-        self._insert(
+        insert_row(
+            self.connection,
             "failures",
             document_id=document_id,
             path=failure.document,
@@ -319,73 +313,6 @@ class FormulaStore:
             stage=failure.stage,
             reason=failure.reason,
         )
-
-    def _replace_formulas(self, document_id: int, page_id: int, number: int, formulas: Sequence[Formula]) -> None:
-        """Put the page's formulas in place of the earlier ones; same place = same id, reviews stay."""
-        old = self._rows(
-            "SELECT id, x0, y0, x1, y1, reviewed_at IS NOT NULL AS is_reviewed, "
-            "EXISTS (SELECT 1 FROM reviews WHERE formula_id = formulas.id) AS has_history "
-            "FROM formulas WHERE page_id = ? ORDER BY position",
-            page_id,
-        )
-        boxes = [Box(row["x0"], row["y0"], row["x1"], row["y1"]) for row in old]
-        matches = match_places(boxes, [formula.box for formula in formulas])
-        keep = {j: formulas[i] for i, j in matches.items()}
-        # Positions are unique on a page: park the old ones out of the way before they are dealt anew.
-        self.connection.execute("DELETE FROM formula_references WHERE page_id = ?", (page_id,))
-        self.connection.execute("UPDATE formulas SET position = -id, parent_id = NULL WHERE page_id = ?", (page_id,))
-        last = max((formula.position for formula in formulas), default=0)
-        for j, row in enumerate(old):
-            if j in keep:
-                continue
-            if row["is_reviewed"] or row["has_history"]:
-                last += 1
-                self.connection.execute("UPDATE formulas SET position = ? WHERE id = ?", (last, row["id"]))
-            else:
-                self.connection.execute("DELETE FROM formulas_fts WHERE rowid = ?", (row["id"],))
-                self.connection.execute(
-                    "UPDATE formula_references SET formula_id = NULL WHERE formula_id = ?", (row["id"],)
-                )
-                self.connection.execute("DELETE FROM formulas WHERE id = ?", (row["id"],))
-        ids: dict[int, int] = {}
-        for i, formula in enumerate(formulas):
-            values = formula_values(formula)
-            if i in matches:
-                row = old[matches[i]]
-                ids[formula.position] = row["id"]
-                if row["is_reviewed"]:
-                    del values["status"]  # a person's verdict outweighs a machine's
-                assignments = ", ".join(f"{name} = ?" for name in values)
-                self.connection.execute(
-                    f"UPDATE formulas SET {assignments} WHERE id = ?", (*values.values(), row["id"])
-                )
-            else:
-                ids[formula.position] = self._insert(
-                    "formulas", document_id=document_id, page_id=page_id, page_number=number, **values
-                )
-        for formula in formulas:
-            if formula.parent_position is not None:
-                self.connection.execute(
-                    "UPDATE formulas SET parent_id = ? WHERE id = ?",
-                    (ids[formula.parent_position], ids[formula.position]),
-                )
-        self._index(ids.values())
-
-    def _index(self, formula_ids: Iterable[int]) -> None:
-        """Bring match_key and the full-text index in step with the formulas."""
-        for formula_id in formula_ids:
-            ((latex, before, after, number, title),) = self.connection.execute(
-                "SELECT coalesce(f.corrected_latex, f.latex), f.text_before, f.text_after, f.equation_number, d.title "
-                "FROM formulas f JOIN documents d ON d.id = f.document_id WHERE f.id = ?",
-                (formula_id,),
-            )
-            words = index_words(" ".join((before or "", after or "", number or "")))
-            self.connection.execute("UPDATE formulas SET match_key = ? WHERE id = ?", (match_key(latex), formula_id))
-            self.connection.execute("DELETE FROM formulas_fts WHERE rowid = ?", (formula_id,))
-            self.connection.execute(
-                "INSERT INTO formulas_fts (rowid, tokens, words, title) VALUES (?, ?, ?, ?)",
-                (formula_id, " ".join(index_tokens(latex)), " ".join(words), " ".join(index_words(title or ""))),
-            )
 
     def _rewrite_text(self, page_id: int) -> None:
         """Bring `pages.text` in step with a correction."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import queue
 import resource
 import signal
@@ -136,6 +137,11 @@ class WorkerPool:
         worker.connection.close()
         worker.process.kill()
         worker.process.join()
+
+
+def worker_count(asked: int) -> int:
+    """Page processes: as many as asked for; for 0 one a core, less one for the recognizer."""
+    return asked or max(1, (os.cpu_count() or 1) - 1)
 
 
 def _serve(connection: Connection, function: Callable[[Any], Any], memory_bytes: int) -> None:

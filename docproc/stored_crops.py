@@ -1,0 +1,65 @@
+"""The pictures of formulas in the database, one row for equal pixels: for review, and for training on corrections."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from docproc.records import Recognition
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from docproc.records import Formula, Region
+
+_PARAMETERS = 500
+"""Values in one `IN (…)`; SQLite's own limit is 999 in old builds."""
+
+
+def put_crops(connection: sqlite3.Connection, regions: Sequence[Region], formulas: Sequence[Formula]) -> None:
+    """Store what the recognizer saw, as PNG; a picture that is there already is kept.
+
+    Args:
+        connection: Inside the page's transaction.
+        regions: Of the page; those without a crop were read from glyphs and have no picture.
+        formulas: With the hash of their crop; the region of a formula is found by its position.
+    """
+    for formula in formulas:
+        crop = regions[formula.position - 1].crop if formula.position <= len(regions) else None
+        if crop is not None and formula.image_sha256:
+            row = (formula.image_sha256, cv2.imencode(".png", crop)[1].tobytes())
+            connection.execute("INSERT OR IGNORE INTO crops (image_sha256, png) VALUES (?, ?)", row)
+
+
+def read_crop(connection: sqlite3.Connection, image_sha256: str) -> np.ndarray | None:
+    """The picture as grey uint8 of shape (height, width), or None if there is none."""
+    row = connection.execute("SELECT png FROM crops WHERE image_sha256 = ?", (image_sha256,)).fetchone()
+    if row is None:
+        return None
+    image: np.ndarray = cv2.imdecode(np.frombuffer(row[0], np.uint8), cv2.IMREAD_GRAYSCALE)
+    return image
+
+
+def known_recognitions(
+    connection: sqlite3.Connection,
+    image_sha256s: Collection[str],
+    model: str,
+    excluding: Collection[tuple[int, int]],
+) -> dict[str, Recognition]:
+    """What `model` has read before in crops of the same pixels, in any document; see `FormulaStore`."""
+    known: dict[str, Recognition] = {}
+    wanted, excluded = sorted(set(image_sha256s)), set(excluding)
+    for start in range(0, len(wanted), _PARAMETERS):
+        part = wanted[start : start + _PARAMETERS]
+        rows = connection.execute(
+            "SELECT image_sha256, latex_raw, confidence, stop_reason, document_id, page_number FROM formulas "
+            f"WHERE model = ? AND stop_reason != 'unread' AND image_sha256 IN ({','.join('?' * len(part))}) ORDER BY id",
+            (model, *part),
+        )
+        for sha256, raw, confidence, stop_reason, *place in rows:
+            if tuple(place) not in excluded:
+                known.setdefault(sha256, Recognition(raw, confidence, stop_reason))
+    return known
