@@ -238,6 +238,17 @@ def test_equal_crops_are_known_across_documents(tmp_path: Path) -> None:
         assert store.known_recognitions(["sha-a"], "other model") == {}
 
 
+def test_names_that_are_not_unicode_are_stored(tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.pdf")
+    with FormulaStore.open(tmp_path / "d.db") as store:
+        store.record_failure(Failure("open", name, "is empty"))
+        state = store.begin_document(name, "sha", "application/pdf", 1, "\ud800", "o")
+        page = FoundPage(name, 1, 9, 9, 0, PageKind.SCAN, (), (Block(BlockKind.PARAGRAPH, "\udcff"),))
+        store.write_page(state.id, page, [make_formula(1, "\ud800", text_before="\udcff")])
+        assert store.failures() == []
+        assert store.connection.execute("SELECT path FROM documents").fetchone() == ("caf\\udce9.pdf",)
+
+
 def test_failures_of_files_that_never_opened(tmp_path: Path) -> None:
     with FormulaStore.open(tmp_path / "d.db") as store:
         store.record_failure(Failure("open", "bad.pdf", "is empty"))
