@@ -1,0 +1,52 @@
+# Everything a newcomer needs: `make run`, `make test`. On a machine without a GPU the CPU build of PyTorch is wanted:
+#   make setup TORCH_INDEX=<the CPU index of PyTorch's installation page>
+PYTHON ?= python3
+VENV ?= .venv
+TORCH_INDEX ?=
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+STAMP := $(VENV)/.docproc-
+TORCH := $(shell sed -n 's/^\(torch==.*\)/\1/p' constraints.txt)
+
+.PHONY: setup run test lint typecheck check bench bench-regions bench-search clean
+
+setup: $(STAMP)run
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(STAMP)run: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install --quiet $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) $(TORCH)
+	$(PIP) install --quiet -c constraints.txt -e .
+	@$(BIN)/python -m docproc.setup_check
+	@touch $@
+
+$(STAMP)test: $(STAMP)run
+	$(PIP) install --quiet -c constraints.txt -e '.[test,lint,finetune,pretrain]'
+	@touch $@
+
+run: $(STAMP)run
+	$(BIN)/docproc run samples -o docproc-out
+	$(BIN)/docproc search "integral" -d docproc-out/docproc.db -n 5
+
+test: $(STAMP)test
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+typecheck: $(STAMP)test
+	$(BIN)/mypy
+
+check: lint typecheck test
+
+bench: $(STAMP)test
+	$(BIN)/python -m benchmarks.pages
+	$(BIN)/python -m benchmarks.recognition
+
+bench-regions: $(STAMP)test
+	$(BIN)/python -m benchmarks.regions --pages 40 --split test
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
