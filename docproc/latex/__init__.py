@@ -1,0 +1,1 @@
+"""LaTeX mathematics: parsed, respelled, checked, repaired and compared with evidence."""

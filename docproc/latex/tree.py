@@ -1,0 +1,402 @@
+"""A small tree of LaTeX mathematics, made by recursive descent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from docproc.latex.commands import (
+    ARGUMENTS,
+    ENVIRONMENT_ARGUMENTS,
+    FONT_SWITCHES,
+    INFIX,
+    LENGTH_COMMANDS,
+    SPACES,
+    STYLES,
+)
+from docproc.latex.tokens import MAX_CHARACTERS, Token, join_tokens, tokenize
+
+# Real formulas nest fewer than 30 levels; every level costs a handful of Python frames.
+MAX_DEPTH = 50
+_NO_BASE = frozenset(SPACES) | STYLES | LENGTH_COMMANDS | {r"\hspace", r"\mspace", r"\\", r"\cr", r"\hline"}
+_LIMITS = (r"\limits", r"\nolimits", r"\displaylimits")
+_LENGTH_END = frozenset("mupteximcn")
+
+
+class LatexError(ValueError):
+    """What is wrong with the LaTeX, in words, and where."""
+
+    def __init__(self, reason: str, position: int) -> None:
+        super().__init__(f"{reason} at character {position + 1}")
+        self.reason = reason
+        self.position = position
+        """Index into the source, from 0."""
+
+
+@dataclass(slots=True)
+class Symbol:
+    """One token without arguments: a character, a control symbol or a command."""
+
+    text: str
+    start: int = 0
+    font: str = ""
+    """Set by the folding of looks: the alphabet that the symbol is drawn from."""
+
+
+@dataclass(slots=True)
+class Group:
+    """A list of items between braces."""
+
+    items: list[Node]
+    start: int = 0
+
+
+@dataclass(slots=True)
+class Command:
+    """A command with its arguments; `raw` holds those that are not mathematics (text, lengths, names)."""
+
+    name: str
+    args: list[Group] = field(default_factory=list)
+    option: Group | None = None
+    raw: list[str] = field(default_factory=list)
+    raw_option: str | None = None
+    is_starred: bool = False
+    start: int = 0
+
+
+@dataclass(slots=True)
+class Scripts:
+    """A base with what hangs below and above it; `limits` is the command that says where, or empty."""
+
+    base: Node | None
+    sub: Group | None
+    sup: Group | None
+    limits: str = ""
+    start: int = 0
+    primes: int = 0
+
+
+@dataclass(slots=True)
+class Fence:
+    r"""`\left( … \middle| … \right)`; one part more than middles."""
+
+    left: str
+    parts: list[Group]
+    middles: list[str]
+    right: str
+    start: int = 0
+
+
+@dataclass(slots=True)
+class Environment:
+    r"""Rows of cells; `gaps` holds what follows each `\\` (`[2pt]`, a star), `before` the rules above each row."""
+
+    name: str
+    arguments: list[str]
+    rows: list[list[Group]]
+    gaps: list[str]
+    start: int = 0
+
+
+Node = Symbol | Group | Command | Scripts | Fence | Environment
+
+
+def parse(latex: str) -> Group:
+    r"""Parse LaTeX mathematics as TeX would read it, unknown commands taken as symbols.
+
+    Args:
+        latex: A formula without its dollars or other math delimiters.
+
+    Returns:
+        The items of the formula.
+
+    Raises:
+        LatexError: Unbalanced braces, `\left` or environments, a missing argument, two scripts of one kind, `&`
+            outside an environment, too long, or nested deeper than `MAX_DEPTH`.
+    """
+    if len(latex) > MAX_CHARACTERS:
+        raise LatexError(f"longer than {MAX_CHARACTERS} characters", MAX_CHARACTERS)
+    parser = _Parser(latex)
+    items = parser.parse_items(0)
+    if parser.at < len(parser.tokens):
+        token = parser.tokens[parser.at]
+        raise LatexError(_stray(token.text), token.start)
+    return Group(items)
+
+
+def _stray(text: str) -> str:
+    if text == "}":
+        return "closing brace without an opening one"
+    if text in (r"\right", r"\middle"):
+        return rf"{text} without \left"
+    if text.startswith(r"\end{"):
+        return rf"{text} without its \begin"
+    if text in ("&", r"\\", r"\cr"):
+        return f"{text} outside an environment"
+    return f"unexpected {text}"
+
+
+class _Parser:
+    def __init__(self, latex: str) -> None:
+        self.latex = latex
+        self.tokens: list[Token] = tokenize(latex)
+        self.at = 0
+
+    def peek(self) -> str:
+        return self.tokens[self.at].text if self.at < len(self.tokens) else ""
+
+    def position(self) -> int:
+        return self.tokens[self.at].start if self.at < len(self.tokens) else len(self.latex)
+
+    def parse_items(self, depth: int, in_option: bool = False, in_cell: bool = False) -> list[Node]:
+        """Items up to a token that ends the list (not consumed)."""
+        items: list[Node] = []
+        infix: tuple[str, list[Node], int] | None = None
+        tokens = self.tokens
+        while self.at < len(tokens):
+            text, start, _ = tokens[self.at]
+            if text in ("}", "&", r"\right", r"\middle") or text.startswith(r"\end{") or (in_option and text == "]"):
+                break
+            if text in (r"\\", r"\cr", r"\newline") and in_cell:
+                break
+            if text in ("^", "_", "'"):
+                self.attach_script(items, depth)
+            elif text in INFIX:
+                if infix:
+                    raise LatexError(f"second {text} in one group", start)
+                self.at += 1
+                infix, items = (text, items, start), []
+            elif text in _LIMITS:
+                self.at += 1
+                if items and isinstance(items[-1], Scripts) and items[-1].sub is None and items[-1].sup is None:
+                    items[-1].limits = text
+                elif items:
+                    items[-1] = Scripts(items[-1], None, None, text, start)
+                else:
+                    raise LatexError(f"{text} without an operator", start)
+            else:
+                items.append(self.parse_node(depth))
+        if infix:
+            name, above, start = infix
+            return [Command(name, [Group(above, start), Group(items, start)], start=start)]
+        return items
+
+    def attach_script(self, items: list[Node], depth: int) -> None:
+        text, start, _ = self.tokens[self.at]
+        base: Node | None = None
+        if items and not (isinstance(items[-1], (Symbol, Command))
+                          and (items[-1].text if isinstance(items[-1], Symbol) else items[-1].name) in _NO_BASE):
+            base = items.pop()
+        scripts = base if isinstance(base, Scripts) else Scripts(base, None, None, "", start)
+        self.at += 1
+        if text == "'":
+            primes: list[Node] = [Symbol(r"\prime", start)]
+            while self.peek() == "'":
+                primes.append(Symbol(r"\prime", self.position()))
+                self.at += 1
+            if self.peek() == "^":
+                self.at += 1
+                primes += self.parse_argument(depth, "^").items
+            text, argument = "^", Group(primes, start)
+        else:
+            argument = self.parse_argument(depth, text)
+        if text == "_":
+            if scripts.sub is not None:
+                raise LatexError("two subscripts on one base", start)
+            scripts.sub = argument
+        else:
+            if scripts.sup is not None:
+                raise LatexError("two superscripts on one base", start)
+            scripts.sup = argument
+        items.append(scripts)
+
+    def parse_argument(self, depth: int, owner: str) -> Group:
+        """One argument: a braced group, or the next item alone."""
+        text, start = self.peek(), self.position()
+        if not text or text in ("}", "&", r"\\", r"\cr", r"\right", r"\middle", "^", "_") or text.startswith(r"\end{"):
+            what = "script" if owner in ("^", "_") else "argument"
+            raise LatexError(f"{owner} lacks its {what}", start)
+        if text == "{" and depth <= MAX_DEPTH:
+            return self.parse_braced(depth)
+        if text == "'":
+            self.at += 1
+            return Group([Scripts(None, None, Group([Symbol(r"\prime", start)]), "", start)], start)
+        return Group([self.parse_node(depth + 1)], start)
+
+    def parse_braced(self, depth: int) -> Group:
+        start = self.position()
+        self.at += 1
+        items = self.parse_items(depth + 1)
+        if self.peek() != "}":
+            if not self.peek():
+                raise LatexError("opening brace without a closing one", start)
+            raise LatexError(f"{self.peek()} inside braces that open before it", self.position())
+        self.at += 1
+        return Group(items, start)
+
+    def parse_node(self, depth: int) -> Node:
+        text, start, _ = self.tokens[self.at]
+        if depth > MAX_DEPTH:
+            raise LatexError(f"nested deeper than {MAX_DEPTH} levels", start)
+        if text == "{":
+            return self.parse_braced(depth)
+        self.at += 1
+        if text[0] != "\\":
+            return Symbol(text, start)
+        if text == "\\":
+            raise LatexError("backslash at the end", start)
+        if text in _LIMITS or text in INFIX:
+            raise LatexError(f"{text} stands where an argument is needed", start)
+        if text.startswith(r"\begin{"):
+            return self.parse_environment(text[7:-1], start, depth)
+        if text == r"\left":
+            return self.parse_fence(start, depth)
+        if text in LENGTH_COMMANDS:
+            return Command(text, raw=[self.parse_length()], start=start)
+        spec = ARGUMENTS.get(text)
+        if spec is None:
+            return Symbol(text, start)
+        return self.parse_command(text, spec, start, depth)
+
+    def parse_command(self, name: str, spec: str, start: int, depth: int) -> Command:
+        command = Command(name, start=start)
+        for kind in spec:
+            if kind == "m":
+                command.args.append(self.parse_argument(depth, name))
+            elif kind == "s":
+                if self.peek() == "*":
+                    command.is_starred = True
+                    self.at += 1
+            elif kind == "o":
+                if self.peek() == "[":
+                    at = self.position()
+                    self.at += 1
+                    command.option = Group(self.parse_items(depth + 1, in_option=True), at)
+                    if self.peek() != "]":
+                        raise LatexError(f"{name} lacks the ] of its option", at)
+                    self.at += 1
+            elif kind == "R":
+                if self.peek() == "[":
+                    command.raw_option = self.parse_raw_option(name)
+            elif kind == "d":
+                command.raw.append(self.parse_delimiter(name))
+            else:
+                command.raw.append(self.parse_raw(name))
+        return command
+
+    def parse_raw(self, name: str) -> str:
+        """Source between the next pair of braces (or one token), blanks collapsed: text keeps its spaces."""
+        if not self.peek() or self.peek() in ("}", "&"):
+            raise LatexError(f"{name} lacks its argument", self.position())
+        first = self.tokens[self.at]
+        self.at += 1
+        if first.text != "{":
+            return first.text
+        level = 1
+        while self.at < len(self.tokens):
+            token = self.tokens[self.at]
+            self.at += 1
+            level += (token.text == "{") - (token.text == "}")
+            if not level:
+                return " ".join((self.latex[first.end:token.start] + "|").split())[:-1]
+        raise LatexError("opening brace without a closing one", first.start)
+
+    def parse_raw_option(self, name: str) -> str:
+        first = self.tokens[self.at]
+        while self.at < len(self.tokens):
+            token = self.tokens[self.at]
+            self.at += 1
+            if token.text == "]":
+                return self.latex[first.end:token.start].strip()
+        raise LatexError(f"{name} lacks the ] of its option", first.start)
+
+    def parse_delimiter(self, name: str) -> str:
+        text = self.peek()
+        if not text or text in ("{", "}", "&", "^", "_"):
+            raise LatexError(f"{name} lacks its delimiter", self.position())
+        self.at += 1
+        return text
+
+    def parse_length(self) -> str:
+        r"""What follows `\hskip`: `-3pt`, `.5em`, `\thinmuskip`."""
+        parts: list[str] = []
+        while self.peek() and (self.peek() in "+-.,=" or self.peek().isdigit()):
+            parts.append(self.peek())
+            self.at += 1
+        if not parts or parts[-1] in ("+", "-", "="):
+            if self.peek().startswith("\\"):
+                parts.append(self.peek())
+                self.at += 1
+            return "".join(parts).replace("=", "")
+        if self.peek().startswith("\\"):
+            parts.append(self.peek())
+            self.at += 1
+        else:
+            for _ in range(2):
+                if self.peek() and self.peek() in _LENGTH_END:
+                    parts.append(self.peek())
+                    self.at += 1
+        return "".join(parts).replace("=", "")
+
+    def parse_fence(self, start: int, depth: int) -> Fence:
+        left = self.parse_delimiter(r"\left")
+        parts, middles = [], []
+        while True:
+            parts.append(Group(self.parse_items(depth + 1), self.position()))
+            text = self.peek()
+            if text == r"\middle":
+                self.at += 1
+                middles.append(self.parse_delimiter(text))
+            elif text == r"\right":
+                self.at += 1
+                return Fence(left, parts, middles, self.parse_delimiter(text), start)
+            else:
+                raise LatexError(r"\left without its \right", start)
+
+    def parse_environment(self, name: str, start: int, depth: int) -> Environment:
+        arguments: list[str] = []
+        for kind in ENVIRONMENT_ARGUMENTS.get(name, ""):
+            if kind == "r":
+                arguments.append("{" + join_tokens([t.text for t in tokenize(self.parse_raw(name))]) + "}")
+            elif self.peek() == "[" and self.is_position(name):
+                arguments.append("[" + self.parse_raw_option(name) + "]")
+        rows: list[list[Group]] = [[]]
+        gaps: list[str] = []
+        while True:
+            rows[-1].append(Group(self.parse_items(depth + 1, in_cell=True), self.position()))
+            text = self.peek()
+            self.at += 1
+            if text in (r"\\", r"\cr", r"\newline"):
+                gaps.append(self.parse_gap() if text == r"\\" else "")
+                rows.append([])
+            elif text.startswith(r"\end{"):
+                if text[5:-1] != name:
+                    raise LatexError(rf"\begin{{{name}}} is closed by {text}", start)
+                return Environment(name, arguments, rows, gaps, start)
+            elif text != "&":
+                at = self.tokens[self.at - 1].start if self.at <= len(self.tokens) else len(self.latex)
+                reason = _stray(text) if text in ("}", r"\right", r"\middle") else rf"\begin{{{name}}} is not closed"
+                raise LatexError(reason, at if text else start)
+
+    def is_position(self, name: str) -> bool:
+        """Whether the [ opens an option (`[t]`, `[r]`, a width) and not mathematics."""
+        after = [token.text for token in self.tokens[self.at + 1:self.at + 3]]
+        return name == "multlined" or (len(after) == 2 and after[1] == "]" and after[0] in "tbclr")
+
+    def parse_gap(self) -> str:
+        r"""The star and the length after `\\`; an [ that opens mathematics is none."""
+        gap = ""
+        if self.peek() == "*":
+            self.at += 1
+            gap = "*"
+        if self.peek() == "[":
+            end = next((i for i in range(self.at, min(self.at + 12, len(self.tokens))) if self.tokens[i].text == "]"), 0)
+            inner = self.latex[self.tokens[self.at].end:self.tokens[end].start].strip() if end else ""
+            if (inner and inner[-2:] in ("pt", "em", "ex", "mm", "cm", "in", "pc", "mu")) or inner.startswith("\\"):
+                self.at = end + 1
+                return f"{gap}[{inner}]"
+        return gap
+
+
+def is_switch(node: Node) -> bool:
+    r"""Whether the node changes the font of the rest of its group (`\rm`)."""
+    return isinstance(node, Symbol) and node.text in FONT_SWITCHES

@@ -1,0 +1,80 @@
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from docproc.latex.canonical import canonical, match_key, recognition_target
+from docproc.latex.tree import LatexError, parse
+
+TOKENS = r"""\frac \sqrt [ ] { } ^ _ ' & \\ \left( \right) \begin{matrix} \end{matrix} \begin{aligned} \end{aligned} x y 1
+\alpha \sum \int \rm \bf \over \text{a\ b} \mathrm \operatorname * \bigl( \bigr) \dots , + = \quad \, \not \mathbf 2
+\hat \limits \substack \ce{H2O} \Delta \bm | . \cdot ( ) \displaystyle \overset \mathop"""
+PIECES = st.lists(st.sampled_from(TOKENS.split()), max_size=30)
+
+
+@pytest.mark.parametrize(("source", "expected"), [
+    (r"x^2_1", "x_{1}^{2}"), ("f''", r"f^{\prime\prime}"), (r"a\le b", r"a\leq b"), (r"{a \over b}", r"\frac{a}{b}"),
+    (r"n \choose k", r"\binom{n}{k}"), (r"{\rm d}x", r"\mathrm{d}x"), (r"x \to \infty", r"x\rightarrow\infty"),
+    (r"\lbrace x \rbrace", r"\{x\}"), (r"a,\dots,b", r"a,\ldots,b"), (r"a+\dots+b", r"a+\cdots+b"),
+    (r"\begin{align*}a&=b\end{align*}", r"\begin{aligned}a&=b\end{aligned}"), (r"\text{if  x }y", r"\text{if x }y"),
+    (r"\dfrac12", r"\dfrac{1}{2}"), (r"a\colon b:c", r"a\colon b:c"), (r"\left( x\,\right)", r"\left(x\,\right)"),
+    (r"x {=} y", "x{=}y"), (r"\int_0^1", r"\int_{0}^{1}"), (r"\not= 0", r"\neq0")])
+def test_canonical_form(source, expected):
+    assert canonical(source) == expected
+
+
+@pytest.mark.parametrize(("one", "other"), [
+    (r"\left(x\right)", "(x)"), (r"\bigl(x\bigr)", "(x)"), (r"\mathrm{rank}A", r"\operatorname{rank} A"),
+    (r"\text{max}", r"\max"), (r"a\,b\;c", "abc"), (r"\colon", ":"), (r"a\mid b", "a|b"), (r"\dfrac ab", r"\tfrac ab"),
+    (r"\boldsymbol{x}", r"\bm x"), (r"x^{}", "x"), (r"\implies", r"\Longrightarrow"),
+    (r"\begin{pmatrix}a\\b\end{pmatrix}", r"\left(\begin{array}{c}a\\b\end{array}\right)"),
+    (r"\Bigl(\frac ab\Bigr)", r"\left(\frac{a}{b}\right)"), (r"\mathrm{d}\mathrm{x}", r"\mathrm{dx}"),
+    (r"\left\{\begin{array}{ll}a&b\\c&d\end{array}\right.", r"\begin{cases}a&b\\c&d\end{cases}"),
+    (r"\underset{x}{\operatorname{argmax}}", r"\operatorname*{argmax}_x"), (r"\text{for all}", r"\mathrm{for\ all}")])
+def test_same_look_same_key(one, other):
+    assert match_key(one) == match_key(other)
+
+
+@pytest.mark.parametrize(("one", "other"), [
+    (r"(\frac ab)", r"\left(\frac ab\right)"), (r"\mathbf{x}", r"\bm{x}"), (r"\epsilon", r"\varepsilon"),
+    (r"\text{for all}", r"\text{forall}"), (r"x_1^2", r"x^2_{12}"), (r"\bar{x}", r"\hat{x}"), ("x", r"\mathrm{x}"),
+    (r"\ldots", r"\cdots"), (r"\begin{array}{l}a\\bc\end{array}", r"\begin{array}{r}a\\bc\end{array}"),
+    (r"\text{a-b}", r"\mathrm{a-b}"), (r"\phi", r"\varphi"), (r"\mathcal{A}", r"\mathscr{A}"), (r"a^{bc}", "a^bc")])
+def test_other_look_other_key(one, other):
+    assert match_key(one) != match_key(other)
+
+
+@pytest.mark.parametrize(("source", "expected"), [
+    (r"\left( x^2 \right)", "(x^{2})"), (r"\operatorname{rank} A_{\text{max}}", r"\operatorname{rank}A_{\max}"),
+    (r"x_{\mbox{eff}}", r"x_{\mathrm{eff}}"), (r"a\;\;\;\;b", r"a\quad b"), (r"x\text{ if and only if }y",
+     r"x\text{if~and~only~if}y"), (r"\int f\,\mathrm{d}x\tag{3.2}", r"\int f\mathrm{d}x"), (r"\private x", None),
+    (r"\ifnum1=1 x\fi", None), ("x^", None), ("-", None), (r"\mathbf{\Delta k}", r"\mathbf{\Delta k}"),
+    (r"\begin{aligned}a&=b\\\left[c\right]&=d\end{aligned}", r"\begin{aligned}a&=b\\{}[c]&=d\end{aligned}")])
+def test_recognition_target(source, expected):
+    assert recognition_target(source) == expected
+
+
+@given(PIECES)
+@settings(max_examples=400, deadline=None)
+def test_forms_are_settled(pieces):
+    latex = " ".join(pieces)
+    once = canonical(latex)
+    assert canonical(once) == once
+    target = recognition_target(latex)
+    if target is not None:
+        parse(target)
+        assert match_key(target) == match_key(latex)
+        assert recognition_target(target) == target
+
+
+@given(st.text(max_size=200))
+@settings(max_examples=300, deadline=None)
+def test_any_text_has_an_answer(text):
+    canonical(text), match_key(text), recognition_target(text)
+
+
+def test_hostile_input_is_refused_in_words():
+    for text in ("{" * 10_000, "x^" * 10_000, r"\frac" * 4_000, r"\left(" * 3_000, "{" * 1_000_000):
+        canonical(text), match_key(text)
+        with pytest.raises(LatexError) as error:
+            parse(text)
+        assert "character" in str(error.value)
