@@ -1,0 +1,210 @@
+"""Batches for training: the same pictures and tokens that recognition uses, with the loss on the answers only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from docproc.qwen2_vl import pad_to_multiple
+from finetune.dataset import Example, load_picture
+
+if TYPE_CHECKING:
+    import torch
+
+IGNORED = -100  # label that PyTorch's cross-entropy leaves out
+
+
+@dataclass(slots=True)
+class Encoded:
+    """One example as tensors on the CPU."""
+
+    input_ids: list[int]
+    labels: list[int]
+    pixel_values: torch.Tensor
+    """(patches, values of a patch)"""
+    image_grid_thw: torch.Tensor
+    """(pictures, 3)"""
+
+
+class AnswerCollator:
+    """Turns examples into a right-padded batch.
+
+    Prompt and answer are tokenized apart, as in recognition, where the prompt is all there is when the model begins.
+    """
+
+    def __init__(
+        self, processor: Any, multiple: int, *, max_picture_tokens: int, augment: bool = False, seed: int = 0
+    ) -> None:
+        self._processor, self._tokenizer = processor, processor.tokenizer
+        self._multiple = multiple
+        self._largest_pixels = max_picture_tokens * multiple * multiple
+        self._augment = augment
+        self._seed = seed
+        self._random = np.random.default_rng(seed)
+        self.batches_made = 0
+        """Set to the first step of a resumed run: its pictures are then changed as they would have been."""
+
+    def __call__(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
+        """Collate.
+
+        Returns:
+            input_ids, attention_mask, labels, mm_token_type_ids: (batch, length); pixel_values: (patches, values);
+            image_grid_thw: (pictures, 3); picture_counts: (batch,).
+        """
+        self._random = np.random.default_rng((self._seed, self.batches_made))
+        self.batches_made += 1
+        return pad_batch(
+            [self.encode(e) for e in examples], self._tokenizer.pad_token_id, self._processor.image_token_id
+        )
+
+    def encode(self, example: Example) -> Encoded:
+        """Tokenize one conversation and cut its pictures into patches."""
+        import torch
+
+        waiting = [self._picture(path) for path in example.pictures]
+        ids: list[int] = []
+        labels: list[int] = []
+        pixels, grids = [], []
+        for text, pictures, is_answer in _segments(self._processor, example.messages):
+            mine, waiting = waiting[:pictures], waiting[pictures:]
+            if mine:
+                inputs = self._processor(text=[text], images=mine, return_tensors="pt", add_special_tokens=False)
+                new = inputs["input_ids"][0].tolist()
+                pixels.append(inputs["pixel_values"])
+                grids.append(inputs["image_grid_thw"])
+            else:
+                new = self._tokenizer(text, add_special_tokens=False)["input_ids"]
+            ids += new
+            labels += new if is_answer else [IGNORED] * len(new)
+        return Encoded(ids, labels, torch.cat(pixels), torch.cat(grids))
+
+    def _picture(self, path: Any) -> Any:
+        from PIL import Image
+
+        grey = load_picture(path)
+        if self._augment:
+            grey = augmented(grey, self._random)
+        if grey.size > self._largest_pixels:
+            factor = (self._largest_pixels / grey.size) ** 0.5
+            size = (max(1, int(grey.shape[1] * factor)), max(1, int(grey.shape[0] * factor)))
+            grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+        return Image.fromarray(pad_to_multiple(grey, self._multiple)).convert("RGB")
+
+
+def pad_batch(encoded: Sequence[Encoded], pad_id: int, image_id: int) -> dict[str, torch.Tensor]:
+    """Pad to the longest on the right."""
+    import torch
+
+    length = max(len(e.input_ids) for e in encoded)
+    ids = torch.full((len(encoded), length), pad_id)
+    labels = torch.full((len(encoded), length), IGNORED)
+    mask = torch.zeros(len(encoded), length, dtype=torch.long)
+    for i, e in enumerate(encoded):
+        count = len(e.input_ids)
+        ids[i, :count] = torch.tensor(e.input_ids)
+        labels[i, :count] = torch.tensor(e.labels)
+        mask[i, :count] = 1
+    return {
+        "input_ids": ids,
+        "attention_mask": mask,
+        "labels": labels,
+        "mm_token_type_ids": ((ids == image_id) & (mask == 1)).long(),
+        "pixel_values": torch.cat([e.pixel_values for e in encoded]),
+        "image_grid_thw": torch.cat([e.image_grid_thw for e in encoded]),
+        "picture_counts": torch.tensor([len(e.image_grid_thw) for e in encoded]),
+    }
+
+
+def split_batch(batch: dict[str, torch.Tensor], rows_at_once: int) -> list[dict[str, torch.Tensor]]:
+    """Cut a collated batch into micro-batches of rows of similar length, without the padding they do not need.
+
+    Args:
+        batch: From AnswerCollator.
+        rows_at_once: Rows of a micro-batch at most.
+
+    Returns:
+        Batches without `picture_counts`, ready for the model.
+    """
+    import torch
+
+    lengths = batch["attention_mask"].sum(1)
+    patches = batch["image_grid_thw"].prod(1)
+    pictures = torch.split(batch["image_grid_thw"], batch["picture_counts"].tolist())
+    patches_of_row = [int(grid.prod(1).sum()) for grid in pictures]
+    pixels = torch.split(batch["pixel_values"], patches_of_row)
+    assert int(patches.sum()) == len(batch["pixel_values"])
+    order = sorted(range(len(lengths)), key=lambda i: (int(lengths[i]), i))
+    pieces = []
+    for start in range(0, len(order), rows_at_once):
+        rows = order[start : start + rows_at_once]
+        length = int(lengths[rows].max())
+        names = ("input_ids", "attention_mask", "labels", "mm_token_type_ids")
+        piece = {name: batch[name][rows, :length] for name in names}
+        piece["pixel_values"] = torch.cat([pixels[i] for i in rows])
+        piece["image_grid_thw"] = torch.cat([pictures[i] for i in rows])
+        pieces.append(piece)
+    return pieces
+
+
+def augmented(grey: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """The picture as another scan of the same ink might show it: shifted, scaled, turned, blurred, soiled.
+
+    Args:
+        grey: uint8 of shape (height, width), 0 = ink.
+        random: Source of randomness.
+
+    Returns:
+        The same kind of array, of slightly different shape.
+    """
+    margins = random.integers(0, 7, (2, 2))
+    image: np.ndarray = np.pad(grey, margins, constant_values=_paper(grey))
+    if random.random() < 0.7:
+        x, y = random.uniform(0.88, 1.12, 2)
+        size = (max(4, round(image.shape[1] * x)), max(4, round(image.shape[0] * y)))
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA if x * y < 1 else cv2.INTER_LINEAR)
+    if random.random() < 0.5:
+        height, width = image.shape
+        turn = cv2.getRotationMatrix2D((width / 2, height / 2), random.uniform(-1.2, 1.2), 1.0)
+        turn[0, 1] += random.uniform(-0.08, 0.08)  # slant
+        image = cv2.warpAffine(image, turn, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    if random.random() < 0.3:
+        image = cv2.GaussianBlur(image, (0, 0), random.uniform(0.3, 0.8))
+    values = image.astype(np.float32)
+    if random.random() < 0.5:  # ink and paper of another strength
+        values = 255 - (255 - values) * random.uniform(0.75, 1.2) - random.uniform(0, 12)
+    if random.random() < 0.3:
+        values += random.normal(0, random.uniform(2, 10), values.shape)
+    result: np.ndarray = np.clip(values, 0, 255).astype(np.uint8)
+    return result
+
+
+def _paper(grey: np.ndarray) -> int:
+    return int(np.percentile(grey, 90))
+
+
+def _segments(processor: Any, messages: Sequence[dict[str, Any]]) -> list[tuple[str, int, bool]]:
+    """Texts of a conversation in turn, with the number of pictures in each and whether it is an answer.
+
+    An answer runs from where the model begins to write to the end of its turn, the end token included.
+
+    Raises:
+        ValueError: The chat template does not put answers behind its generation prompt.
+    """
+    segments: list[tuple[str, int, bool]] = []
+    done = ""
+    for k, message in enumerate(messages):
+        if message["role"] != "assistant":
+            continue
+        before = processor.apply_chat_template(list(messages[:k]), add_generation_prompt=True, tokenize=False)
+        after = processor.apply_chat_template(list(messages[: k + 1]), tokenize=False)
+        if not before.startswith(done) or not after.startswith(before):
+            raise ValueError("the chat template changes earlier turns, so that answers cannot be told from questions")
+        pictures = sum(part["type"] == "image" for m in messages[:k] for part in m["content"])
+        pictures -= sum(count for _, count, _ in segments)
+        segments += [(before[len(done) :], pictures, False), (after[len(before) :], 0, True)]
+        done = after
+    return segments

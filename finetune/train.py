@@ -1,0 +1,280 @@
+"""`docproc finetune`: from labelled or corrected formulas to a better model, with a score before and after."""
+
+from __future__ import annotations
+
+import logging
+import math
+import random
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from docproc.checkpoints import BUILT_IN, BUILT_IN_FOLDER, load_processor, resolve_device
+from docproc.errors import InputError, OutputError, UsageError
+from finetune.backends import Trainee, choose_backend, choose_preset, load_trainee, require_packages
+from finetune.collator import AnswerCollator
+from finetune.dataset import CheckedData, Example, check_data, load_checked
+from finetune.evaluate import Scores, score_examples
+from finetune.labels import Labels
+from finetune.options import FinetuneOptions, Recipe, options_from_json, resolve_recipe
+from finetune.readers import read_reviewed, read_rows
+from finetune.result import (
+    FinetuneResult,
+    merge,
+    read_record,
+    save_model,
+    start_record,
+    write_curves,
+    write_record,
+    write_report,
+)
+from finetune.trainer import StopRequest, make_callbacks, make_trainer_class, newest_checkpoint
+
+logger = logging.getLogger(__name__)
+
+# A score in between is a sign, not the result: so many formulas are read for it (a CPU core reads 3–10 a second).
+SCORED_IN_BETWEEN = 100
+SCORES_A_RUN = 8
+# Share of `keep` formulas in every batch, where there are any.
+KEEP_SHARE = 0.25
+
+
+def run(options: FinetuneOptions, report: Callable[[str], None] = logger.info) -> FinetuneResult:
+    """Check the data, train, score before and after, and write the result folder.
+
+    Args:
+        options: All of the command's options.
+        report: Takes lines for the user as the run goes on.
+
+    Returns:
+        Scores and counts; the folder holds the rest (docs/finetune.md).
+
+    Raises:
+        UsageError: Options that cannot be used together.
+        InputError: Data that cannot be read, or nothing in them that can be trained on.
+        DependencyError: A package, model or device is missing.
+        OutputError: The folder cannot be written, or holds another run.
+    """
+    started = time.monotonic()
+    record = read_record(options.output)
+    if options.resume:
+        options = _resumed(options, record)
+    elif record is not None:
+        raise OutputError(
+            f"-o {options.output} holds a run already. Give --resume to go on with it, or another folder."
+        )
+    device = resolve_device(options.device)
+    preset = choose_preset(options, device)
+    recipe = resolve_recipe(options, preset)
+    require_packages(recipe)
+    backend = choose_backend(options, recipe, device)
+    data = _load_data(options)
+    reasons = data.reasons()
+    report(
+        f"{len(data.train)} formulas to train on, {len(data.held_out)} held out, {sum(reasons.values())} left out"
+        + "".join(f"\n  {count} × {reason}" for reason, count in reasons.items())
+    )
+    trainee = load_trainee(options, recipe, backend)
+    stop = StopRequest()
+    with stop.on_signals(report):
+        if not options.resume or record is None:
+            record = start_record(options, recipe, preset, trainee, data)
+            record["scores"] = _score_all("before", trainee, data, report)
+            record["elapsed_seconds"] = 0.0
+            write_record(options.output, record)
+        elif record["data"]["sha256"] != data.sha256:
+            raise InputError(f"{options.output}/data was changed since the run began. Start anew in another folder.")
+        before = record["elapsed_seconds"]
+        trainer = _train(options, recipe, trainee, data, Scores(**record["scores"]["before"]), stop, report)
+        record["steps"] = trainer.state.global_step
+        record["micro_batch_size"] = trainer.rows_at_once
+        record["elapsed_seconds"] = round(before + time.monotonic() - started, 1)
+        write_record(options.output, record)
+        if stop.is_asked:
+            return _result(options.output, record, data, is_interrupted=True)
+        trainee.model.eval()
+        record["scores"].update(_score_all("after", trainee, data, report))
+    save_model(options.output, trainee)
+    write_curves(options.output / "curves.png", trainer.state.log_history, Scores(**record["scores"]["before"]))
+    if options.merge and recipe.method == "lora":
+        report(f"merged checkpoint: {merge(options.output, options)}")
+    record["elapsed_seconds"] = round(before + time.monotonic() - started, 1)
+    write_record(options.output, record)
+    write_report(options.output, record)
+    shutil.rmtree(options.output / "checkpoints", ignore_errors=True)
+    return _result(options.output, record, data, is_interrupted=False)
+
+
+def _resumed(options: FinetuneOptions, record: dict[str, Any] | None) -> FinetuneOptions:
+    """The options of the run that goes on."""
+    if record is None:
+        raise UsageError(f"--resume: {options.output} holds no run. Start one without --resume.")
+    stored = options_from_json(record["options"])
+    return replace(stored, output=options.output, device=options.device, resume=True)
+
+
+def _load_data(options: FinetuneOptions) -> CheckedData:
+    folder = options.output / "data"
+    if options.resume:
+        return load_checked(folder)
+    if not options.data and options.from_db is None:
+        raise UsageError("Nothing to learn from: give --data DATA or --from-db docproc-out/docproc.db.")
+    tokenizer = load_processor(str(BUILT_IN_FOLDER) if options.model == BUILT_IN else options.model).tokenizer
+    rows = [row for path in options.data for row in read_rows(path)]
+    if options.from_db is not None:
+        rows += read_reviewed(options.from_db)
+    try:
+        return check_data(
+            rows,
+            read_rows(options.held_out) if options.held_out else (),
+            read_rows(options.keep) if options.keep else (),
+            Labels(tokenizer),
+            folder,
+            held_out_share=options.held_out_share,
+            seed=options.seed,
+        )
+    except OSError as error:
+        raise OutputError(f"-o {options.output} cannot be written: {error.strerror}. Choose another folder.") from error
+
+
+def _score_all(when: str, trainee: Trainee, data: CheckedData, report: Callable[[str], None]) -> dict[str, Any]:
+    trainee.loaded.model.eval()
+    scores = score_examples(trainee.loaded, data.held_out)
+    report(f"{when}: {scores}" if scores.count else "nothing is held out: no scores")
+    found = {when: scores.to_json()}
+    if data.keep:
+        kept = score_examples(trainee.loaded, [e for e in data.keep[::2] if e.is_scored])
+        report(f"{when}, on what it should keep: {kept}")
+        found[f"keep_{when}"] = kept.to_json()
+    return found
+
+
+def _train(
+    options: FinetuneOptions,
+    recipe: Recipe,
+    trainee: Trainee,
+    data: CheckedData,
+    before: Scores,
+    stop: StopRequest,
+    report: Callable[[str], None],
+) -> Any:
+    """Train and leave the best weights in the model; returns the trainer."""
+    from datasets import Dataset
+    from transformers import EarlyStoppingCallback, PrinterCallback
+    from trl import SFTConfig
+
+    examples = _mixed(data, options.seed)
+    world = _world_size()
+    if recipe.batch_size % world:
+        raise UsageError(f"--batch-size {recipe.batch_size} cannot be shared by {world} devices; give a multiple.")
+    steps = recipe.steps or max(1, math.ceil(recipe.epochs * len(examples) / recipe.batch_size))
+    eval_steps = min(recipe.eval_steps or math.ceil(steps / SCORES_A_RUN), steps)
+    scored = _scored_part(data.held_out, SCORED_IN_BETWEEN, options.seed)
+    checkpoints = options.output / "checkpoints"
+    resume_from = newest_checkpoint(checkpoints) if options.resume else None
+    vision = trainee.loaded.model.config.vision_config
+    collator = AnswerCollator(
+        trainee.loaded.processor,
+        vision.patch_size * vision.spatial_merge_size,
+        max_picture_tokens=recipe.max_picture_tokens,
+        augment=recipe.augment,
+        seed=options.seed,
+    )
+    is_cuda = trainee.device.startswith("cuda")
+    arguments = SFTConfig(
+        output_dir=str(checkpoints),
+        max_steps=steps,
+        per_device_train_batch_size=recipe.batch_size // world,
+        gradient_accumulation_steps=1,  # micro-batches are the trainer's own: see trainer.py
+        learning_rate=recipe.learning_rate,
+        lr_scheduler_type="linear",
+        warmup_steps=min(recipe.warmup_steps, steps // 2),
+        weight_decay=0.01,
+        optim="adamw_torch",
+        max_length=None,  # cutting a text would cut its picture tokens
+        gradient_checkpointing=recipe.gradient_checkpointing,
+        gradient_checkpointing_kwargs={"use_reentrant": False},
+        bf16=is_cuda,
+        use_cpu=not is_cuda,
+        dataloader_pin_memory=is_cuda,
+        eval_strategy="steps" if scored else "no",
+        eval_steps=eval_steps,
+        save_strategy="steps",
+        save_steps=eval_steps,
+        save_total_limit=2,
+        load_best_model_at_end=bool(scored),
+        metric_for_best_model="eval_selection" if scored else None,
+        greater_is_better=True if scored else None,
+        logging_steps=1,
+        seed=options.seed,
+        data_seed=options.seed,
+        report_to=[],
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        dataset_kwargs={"skip_prepare_dataset": True},
+        label_names=["labels"],
+    )
+    callbacks = make_callbacks(stop)
+    if scored and recipe.patience:
+        callbacks.append(EarlyStoppingCallback(early_stopping_patience=recipe.patience))
+    trainer_class = make_trainer_class(
+        lambda: score_examples(trainee.loaded, scored),
+        report,
+        recipe.micro_batch_size,
+        is_adapter=recipe.method == "lora",
+    )
+    rows = Dataset.from_dict({"row": list(range(len(examples)))})
+    trainer = trainer_class(
+        model=trainee.model,
+        args=arguments,
+        data_collator=lambda batch: collator([examples[item["row"]] for item in batch]),
+        train_dataset=rows,
+        eval_dataset=rows.select(range(1)) if scored else None,
+        processing_class=trainee.loaded.processor,
+        callbacks=callbacks,
+    )
+    trainer.remove_callback(PrinterCallback)  # stdout is for results
+    if resume_from is not None:
+        collator.batches_made = int(resume_from.name.rpartition("-")[2])
+        report(f"going on from step {collator.batches_made}")
+    trainer.train(resume_from_checkpoint=None if resume_from is None else str(resume_from))
+    return trainer
+
+
+def _mixed(data: CheckedData, seed: int) -> list[Example]:
+    """Training examples with enough of what is to be kept among them."""
+    if not data.keep:
+        return list(data.train)
+    # The other half of `keep` is for scoring.
+    pool = list(data.keep[1::2])
+    count = min(len(pool), math.ceil(len(data.train) * KEEP_SHARE / (1 - KEEP_SHARE)))
+    return [*data.train, *random.Random(seed).sample(pool, count)]
+
+
+def _scored_part(examples: Sequence[Example], most: int, seed: int) -> list[Example]:
+    scored = [e for e in examples if e.is_scored]
+    return scored if len(scored) <= most else random.Random(seed).sample(scored, most)
+
+
+def _world_size() -> int:
+    from accelerate import PartialState
+
+    return int(PartialState().num_processes)
+
+
+def _result(folder: Path, record: dict[str, Any], data: CheckedData, *, is_interrupted: bool) -> FinetuneResult:
+    scores = {name: Scores(**values) for name, values in record["scores"].items()}
+    return FinetuneResult(
+        folder,
+        record["steps"],
+        scores["before"],
+        scores.get("after"),
+        scores.get("keep_before"),
+        scores.get("keep_after"),
+        data.reasons(),
+        record["elapsed_seconds"],
+        is_interrupted,
+    )

@@ -1,0 +1,205 @@
+"""TRL's SFTTrainer with three things added: micro-batches that shrink, scores by recognition, and a calm Ctrl-C."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from docproc.errors import DependencyError
+from finetune.collator import split_batch
+from finetune.evaluate import Scores
+
+if TYPE_CHECKING:
+    import torch
+
+logger = logging.getLogger(__name__)
+
+COMPLETE = "complete"  # file in a checkpoint whose writing was not cut short
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory ran out; PyTorch's CPU allocator has no exception class of its own."""
+    import torch
+
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    text = str(error)
+    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate" in text)
+
+
+def make_trainer_class(
+    score: Callable[[], Scores], report: Callable[[str], None], micro_batch_size: int, *, is_adapter: bool
+) -> type[Any]:
+    """Build the trainer's class; trl is imported only now.
+
+    Args:
+        score: Scores the model as it is now on the held-out part.
+        report: Takes a line for the user.
+        micro_batch_size: Formulas at once on a device, to begin with.
+        is_adapter: Whether the checkpoints hold an adapter, else all weights.
+    """
+    from transformers import Trainer
+    from trl import SFTTrainer
+
+    class FormulaTrainer(SFTTrainer):  # type: ignore[misc]
+        """One batch is one optimizer step; it is worked off in micro-batches."""
+
+        rows_at_once = micro_batch_size
+
+        def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
+            """Work off one batch; where memory runs out, forget the step's gradients and do it in smaller pieces."""
+            model.train()
+            inputs = self._prepare_inputs(inputs)
+            while True:
+                try:
+                    return self._accumulate(model, inputs, num_items_in_batch)
+                except (RuntimeError, MemoryError) as error:
+                    if not is_out_of_memory(error):
+                        raise
+                    reason = str(error)
+                model.zero_grad(set_to_none=True)
+                _free_memory()
+                if self.rows_at_once == 1:
+                    raise DependencyError(
+                        "One formula alone does not fit into memory for training. Lower --max-picture-tokens, use "
+                        f"--load-in-4bit or --gradient-checkpointing, or a smaller --model. ({reason.splitlines()[0]})"
+                    )
+                self.rows_at_once = min(self.rows_at_once, len(inputs["input_ids"])) // 2 or 1
+                report(f"out of memory: going on with {self.rows_at_once} formulas at once (the result is the same)")
+
+        def _accumulate(self, model: Any, inputs: dict[str, Any], num_items: Any) -> torch.Tensor:
+            import torch
+
+            if num_items is None:
+                num_items = (inputs["labels"][:, 1:] != -100).sum()
+            pieces = split_batch(inputs, self.rows_at_once)
+            total = torch.zeros((), device=inputs["input_ids"].device)
+            for i, piece in enumerate(pieces):
+                is_last = i == len(pieces) - 1
+                # Gradients of several devices are averaged once a step, so ranks may differ in their pieces.
+                with contextlib.nullcontext() if is_last else self.accelerator.no_sync(model):
+                    # Trainer's loss, not SFTTrainer's: that one also computes the entropy of all 152 k logits.
+                    loss = Trainer.compute_loss(
+                        self, model, {**piece, "use_cache": False}, num_items_in_batch=num_items
+                    )
+                    self.accelerator.backward(loss)
+                total += loss.detach()
+            return total
+
+        def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
+            """Score by recognition; what early stopping and the best checkpoint go by."""
+            self.model.eval()
+            scores = score()
+            metrics = {
+                "eval_exact_match": scores.exact_match,
+                "eval_character_error_rate": scores.character_error_rate,
+                "eval_selection": scores.selection,
+            }
+            self.log(metrics)
+            report(f"step {self.state.global_step}/{self.state.max_steps}: {scores}")
+            self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+            return metrics
+
+        def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+            if is_adapter:
+                super()._load_from_checkpoint(resume_from_checkpoint, model)
+            else:
+                self._load_all_weights(resume_from_checkpoint)
+
+        def _load_best_model(self) -> None:
+            if is_adapter:
+                super()._load_best_model()
+            else:
+                self._load_all_weights(self.state.best_model_checkpoint)
+
+        def _load_all_weights(self, folder: str) -> None:
+            # A saved Qwen2-VL has other parameter names than the one in memory; transformers 5.17's trainer loads by
+            # name, not strictly, and so would load nothing without a word.
+            saved = type(self.model).from_pretrained(folder, dtype=self.model.dtype)
+            self.model.load_state_dict(saved.state_dict())
+
+        def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+            """Note the memory beside everything that is logged, for the curves."""
+            super().log({**logs, "memory_gib": peak_memory_gib(self.args.device.type)}, start_time)
+
+    return FormulaTrainer
+
+
+def peak_memory_gib(device_type: str) -> float:
+    """Most memory used so far: PyTorch's peak on a GPU, the process's peak otherwise."""
+    import torch
+
+    if device_type == "cuda":
+        return float(torch.cuda.max_memory_allocated()) / 2**30
+    import resource
+    import sys
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**30 if sys.platform == "darwin" else 2**20)
+
+
+def make_callbacks(stop: StopRequest) -> list[Any]:
+    """Callbacks: stop where asked and save first; mark a checkpoint when all its files are written."""
+    from transformers import TrainerCallback
+
+    class StopWhenAsked(TrainerCallback):  # type: ignore[misc]
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if stop.is_asked:
+                control.should_save = control.should_training_stop = True
+
+    class MarkComplete(TrainerCallback):  # type: ignore[misc]
+        def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            if state.is_world_process_zero:
+                (Path(args.output_dir) / f"checkpoint-{state.global_step}" / COMPLETE).touch()
+
+    return [StopWhenAsked(), MarkComplete()]
+
+
+class StopRequest:
+    """Whether the user asked to stop."""
+
+    def __init__(self) -> None:
+        self.is_asked = False
+
+    @contextlib.contextmanager
+    def on_signals(self, report: Callable[[str], None]) -> Iterator[None]:
+        """Take the first Ctrl-C or SIGTERM as a wish to stop after this step; the second one ends at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        signals: tuple[int, ...] = (signal.SIGINT, signal.SIGTERM)
+        before: dict[int, Any] = {number: signal.getsignal(number) for number in signals}
+
+        def ask(number: int, _: Any) -> None:
+            self.is_asked = True
+            signal.signal(number, before[number])
+            report("stopping after this step and saving; once more to stop at once")
+
+        for number in signals:
+            signal.signal(number, ask)
+        try:
+            yield
+        finally:
+            for number in signals:
+                signal.signal(number, before[number])
+
+
+def newest_checkpoint(folder: Path) -> Path | None:
+    """The latest checkpoint that was written to its end."""
+    found = [p.parent for p in folder.glob(f"checkpoint-*/{COMPLETE}")]
+    return max(found, key=lambda p: int(p.name.rpartition("-")[2]), default=None)
+
+
+def _free_memory() -> None:
+    import gc
+
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
