@@ -101,7 +101,7 @@ FAMILIES: dict[str, tuple[FontFamily, ...]] = {
             loads_symbols=True,
             needs="XCharter.sty",
         ),
-        FontFamily("bookman", r"\usepackage{bookman}\usepackage{mathastext}", needs="mathastext.sty"),
+        FontFamily("bookman", r"\usepackage{bookman}\usepackage[italic]{mathastext}", needs="mathastext.sty"),
         FontFamily("iwona", r"\usepackage[math]{iwona}", needs="iwona.sty"),
         FontFamily("noto", r"\usepackage{notomath}", loads_symbols=True, needs="notomath.sty"),
     ),
