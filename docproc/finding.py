@@ -134,7 +134,7 @@ def _scanned_page(page: Page, options: FindOptions) -> FoundPage:
     problem, words = None, None
     if options.ocr:
         try:
-            words = read_words(clean.image)
+            words = read_words(clean)
         except ImportError:
             problem = "its prose was not read: rapidocr or onnxruntime is not installed"
     regions = cut_crops(clean, find_in_image(clean, options.regions, words), options.regions)

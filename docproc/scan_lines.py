@@ -1,0 +1,252 @@
+"""Lines and words of a scanned page: from OCR where there is one, else from the gaps between the pieces of ink."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from docproc.records import Box
+from docproc.word_kinds import WordKind, is_cjk, judge_word
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from docproc.ocr import OcrWord
+    from docproc.scan_ink import Ink
+
+# Gaps in em. Letters of a word stand at most 0.12 apart; spaces of a justified line are 0.2-0.6; a gap above 1.5 parts
+# columns, cells of a table, or a formula from its number.
+_WORD_GAP_EM = 0.17
+_LINE_GAP_EM = 1.5
+# A word that the OCR doubts this much, and that is this short, is a symbol it does not know.
+_DOUBT, _DOUBT_LETTERS = 0.55, 4
+
+
+@dataclass(slots=True)
+class ScanWord:
+    """A word and its ink."""
+
+    parts: list[int]
+    """Its components, from left to right."""
+    kind: WordKind
+    text: str = ""
+    """Empty without OCR."""
+    x0: float = 0.0
+    x1: float = 0.0
+
+
+@dataclass(slots=True)
+class ScanLine:
+    """A line of text, or a piece of one."""
+
+    words: list[ScanWord]
+    box: Box
+    """Of its ink, in pixels."""
+    baseline: float
+    parts: list[int] = field(default_factory=list)
+    is_prose: bool = False
+    is_monospaced: bool = False
+
+
+def read_lines(ink: Ink, words: Sequence[OcrWord] | None, zoom: float) -> list[ScanLine]:
+    """Group ink into lines of words.
+
+    Args:
+        ink: Of the page.
+        words: What the OCR read; None if there is none.
+        zoom: Pixels in a point: the boxes of `words` are in points.
+
+    Returns:
+        Lines from top to bottom; `is_prose` says whether a line is running text that may hold inline formulas.
+    """
+    lines = _lines_of_ocr(ink, words, zoom) if words is not None else _lines_of_ink(ink)
+    for line in lines:
+        line.is_monospaced = _is_monospaced(ink, line)
+        line.is_prose = _is_prose(ink, line)
+    return sorted(lines, key=lambda line: (line.box.y0, line.box.x0))
+
+
+def _lines_of_ocr(ink: Ink, words: Sequence[OcrWord], zoom: float) -> list[ScanLine]:
+    cjk = is_cjk([word.text for word in words])
+    groups: dict[int, list[OcrWord]] = {}
+    for word in words:
+        groups.setdefault(word.line, []).append(word)
+    frames = {number: Box.around(word.box for word in group).scaled(zoom) for number, group in groups.items()}
+    parts = _parts_of_frames(ink, frames)
+    lines = []
+    for number, group in groups.items():
+        own = parts[number]
+        if not own:
+            continue
+        group.sort(key=lambda word: word.box.x0)
+        scan_words = [
+            ScanWord([], _kind(word, cjk), word.text, word.box.x0 * zoom, word.box.x1 * zoom) for word in group
+        ]
+        for chunk in _chunks(ink, own, _WORD_GAP_EM * 0.7 * ink.em):
+            x0, x1 = ink.boxes[chunk, 0].min(), ink.boxes[chunk, 2].max()
+            nearest = max(scan_words, key=lambda word: min(word.x1, x1) - max(word.x0, x0))
+            nearest.parts += chunk
+        lines.append(_line(ink, [word for word in scan_words if word.parts]))
+    return lines
+
+
+def _kind(word: OcrWord, cjk: bool) -> WordKind:
+    kind = judge_word(word.text, is_cjk_page=cjk)
+    is_doubtful = word.confidence < _DOUBT and len(word.text) <= _DOUBT_LETTERS
+    return WordKind.MATH if is_doubtful and kind in (WordKind.PROSE, WordKind.LETTER) else kind
+
+
+def _parts_of_frames(ink: Ink, frames: dict[int, Box]) -> dict[int, list[int]]:
+    """Components that lie in each line of the OCR, each in one line at most: the one it overlaps most."""
+    best = np.zeros(len(ink.boxes))
+    owner = np.full(len(ink.boxes), -1)
+    x0, y0, x1, y1 = ink.boxes.T
+    middle = (x0 + x1) / 2
+    for number, frame in frames.items():
+        slack = 0.25 * ink.em
+        shared = np.minimum(y1, frame.y1) - np.maximum(y0, frame.y0)
+        inside = (middle > frame.x0 - slack) & (middle < frame.x1 + slack)
+        fits = inside & (shared >= 0.55 * (y1 - y0)) & (y1 - y0 < 1.9 * frame.height)
+        score = np.where(fits, shared / np.maximum(1, y1 - y0) + 0.01, 0.0)
+        # Of two lines that both hold a piece, the one whose middle is nearer.
+        score -= np.where(fits, np.abs((y0 + y1) / 2 - frame.center[1]) / (100 * ink.em), 0.0)
+        better = score > best
+        owner[better], best[better] = number, score[better]
+    return {number: np.flatnonzero(owner == number).tolist() for number in frames}
+
+
+def _lines_of_ink(ink: Ink) -> list[ScanLine]:
+    """Lines without OCR: letters whose middle bands overlap and that stand near each other."""
+    heights, widths = ink.heights, ink.widths
+    letters = np.flatnonzero((heights > 0.5 * ink.x_height) & (heights < 3.2 * ink.x_height) & (widths < 6 * ink.em))
+    if not letters.size:
+        return []
+    scale = 8.0 / max(8.0, ink.x_height)  # the map needs no more than 8 pixels an x
+    bands = np.zeros((int(ink.shape[0] * scale) + 2, int(ink.shape[1] * scale) + 2), np.uint8)
+    reach = 0.55 * ink.em
+    for x0, y0, x1, y1 in ink.boxes[letters].tolist():
+        inset = 0.3 * (y1 - y0)
+        top, bottom = int((y0 + inset) * scale), int(np.ceil((y1 - inset) * scale))
+        bands[top : max(bottom, top + 1), int(max(0.0, x0 - reach) * scale) : int((x1 + reach) * scale) + 1] = 1
+    labels = cv2.connectedComponents(bands, connectivity=4)[1]
+    middles = ((ink.boxes[:, :2] + ink.boxes[:, 2:]) / 2 * scale).astype(np.int64)
+    found = labels[middles[:, 1], middles[:, 0]]
+    frames = {}
+    for label in np.unique(found[letters]):
+        own = ink.boxes[letters[found[letters] == label]]
+        if label:
+            frames[int(label)] = Box(own[:, 0].min(), own[:, 1].min(), own[:, 2].max(), own[:, 3].max())
+    lines = []
+    for own in _parts_of_frames(ink, frames).values():
+        if own:
+            words = [ScanWord(chunk, WordKind.PROSE) for chunk in _chunks(ink, own, _WORD_GAP_EM * ink.em)]
+            lines.append(_line(ink, words))
+    for line in lines:
+        for word in line.words:
+            word.kind = _kind_of_ink(ink, line, word)
+    return lines
+
+
+def _chunks(ink: Ink, parts: list[int], gap: float) -> list[list[int]]:
+    """Components in order, parted where no ink is over more than `gap` pixels."""
+    chunks: list[list[int]] = []
+    end = -1e9
+    for part in sorted(parts, key=lambda part: (int(ink.boxes[part, 0]), int(ink.boxes[part, 1]))):
+        if ink.boxes[part, 0] - end > gap:
+            chunks.append([])
+        chunks[-1].append(part)
+        end = max(end, float(ink.boxes[part, 2]))
+    return chunks
+
+
+def _line(ink: Ink, words: list[ScanWord]) -> ScanLine:
+    for word in words:
+        word.parts.sort(key=lambda part: int(ink.boxes[part, 0]))
+        word.x0 = float(ink.boxes[word.parts, 0].min())
+        word.x1 = float(ink.boxes[word.parts, 2].max())
+    words.sort(key=lambda word: word.x0)
+    parts = [part for word in words for part in word.parts]
+    boxes = ink.boxes[parts]
+    letters = boxes[(boxes[:, 3] - boxes[:, 1]) > 0.7 * ink.x_height]
+    baseline = float(np.median(letters[:, 3])) if len(letters) else float(boxes[:, 3].max())
+    box = Box(*(float(v) for v in (boxes[:, 0].min(), boxes[:, 1].min(), boxes[:, 2].max(), boxes[:, 3].max())))
+    return ScanLine(words, box, baseline, parts)
+
+
+def has_scripts(ink: Ink, parts: Sequence[int], baseline: float) -> bool:
+    """Whether small letters stand above or below the line, as in `x_i` or `c^2`; not commas, quotes or dots."""
+    for part in parts:
+        _, y0, _, y1 = ink.boxes[part]
+        height = y1 - y0
+        if not 0.5 * ink.x_height < height < 1.45 * ink.x_height:
+            continue
+        is_lowered = y1 > baseline + 0.28 * ink.x_height and y0 > baseline - 0.75 * ink.x_height
+        is_raised = y1 < baseline - 0.55 * ink.x_height and y0 < baseline - 1.15 * ink.x_height
+        if is_lowered or is_raised:
+            return True
+    return False
+
+
+def _kind_of_ink(ink: Ink, line: ScanLine, word: ScanWord) -> WordKind:
+    """What a word is by its shape alone."""
+    boxes = ink.boxes[word.parts]
+    letters = [box for box in boxes if box[3] - box[1] > 0.55 * ink.x_height]
+    if has_scripts(ink, word.parts, line.baseline):
+        return WordKind.MATH
+    bars = [box for box in boxes if box[2] - box[0] > 2.2 * (box[3] - box[1]) and box[2] - box[0] > 0.4 * ink.em]
+    if bars and len(bars) == len(boxes):
+        return WordKind.OPERATOR
+    axis = line.baseline - 0.55 * ink.x_height
+    for x0, y0, x1, y1 in boxes:  # a plus, a relation: as wide as high and on the axis, clear of the base line
+        is_square = 0.7 < (x1 - x0) / max(1, y1 - y0) < 1.5 and 0.45 * ink.em < x1 - x0 < 0.9 * ink.em
+        if len(boxes) == 1 and is_square and abs((y0 + y1) / 2 - axis) < 0.12 * ink.em and len(letters) == 1:
+            return WordKind.MATH if y1 > line.baseline + 0.06 * ink.em else WordKind.LETTER
+    if any(box[3] - box[1] > 3.3 * ink.x_height for box in boxes):
+        return WordKind.MATH
+    return WordKind.LETTER if len(letters) == 1 else WordKind.PROSE
+
+
+def _is_prose(ink: Ink, line: ScanLine) -> bool:
+    """Whether most of a line is words."""
+    widths = {kind: sum(word.x1 - word.x0 for word in line.words if word.kind is kind) for kind in WordKind}
+    math = widths[WordKind.MATH] + widths[WordKind.OPERATOR] + widths[WordKind.FUNCTION]
+    prose = widths[WordKind.PROSE]
+    if any(word.text for word in line.words):
+        count = sum(word.kind is WordKind.PROSE for word in line.words)
+        return prose > math or count >= 4
+    # Without OCR: long words, and letters that stand on the line.
+    long_words = sum(word.x1 - word.x0 for word in line.words if word.kind is WordKind.PROSE and len(word.parts) >= 3)
+    return long_words > 0.5 * line.box.width and _levelness(ink, line) > 0.6 and len(line.parts) >= 4
+
+
+def _levelness(ink: Ink, line: ScanLine) -> float:
+    """Share of the letters whose foot is on the base line or at the depth of a descender."""
+    boxes = ink.boxes[line.parts]
+    letters = boxes[(boxes[:, 3] - boxes[:, 1]) > 0.55 * ink.x_height]
+    if not len(letters):
+        return 0.0
+    depth = (letters[:, 3] - line.baseline) / ink.x_height
+    tops = (line.baseline - letters[:, 1]) / ink.x_height
+    return float(((np.abs(depth) < 0.2) | ((depth > 0.25) & (depth < 0.75) & (tops > 0.8))).mean())
+
+
+def _is_monospaced(ink: Ink, line: ScanLine) -> bool:
+    """Whether letters stand on a fixed pitch, as in a listing of code."""
+    middles = (ink.boxes[line.parts, 0] + ink.boxes[line.parts, 2]) / 2
+    heights = ink.boxes[line.parts, 3] - ink.boxes[line.parts, 1]
+    middles = np.sort(middles[heights > 0.5 * ink.x_height])
+    if middles.size < 8:
+        return False
+    steps = np.diff(middles)
+    steps = steps[steps > 0.3 * ink.em]
+    if steps.size < 7:
+        return False
+    guess = float(np.median(steps[steps < 1.5 * np.median(steps)]))
+    best = 1.0
+    for pitch in np.linspace(0.9 * guess, 1.1 * guess, 21):
+        turns = steps / pitch
+        best = min(best, float(np.mean(np.abs(turns - np.rint(turns)))))
+    return best < 0.07
