@@ -50,8 +50,10 @@ _CONFERENCE = r"""
 \makeatletter
 \renewcommand\thesection{\Roman{section}}
 \renewcommand\thesubsection{\Alph{subsection}}
-\renewcommand\section{\@startsection{section}{1}{\z@}{1.5ex plus 1ex}{.7ex plus .2ex}{\normalfont\normalsize\centering\scshape}}
-\renewcommand\subsection{\@startsection{subsection}{2}{\z@}{1.5ex plus 1ex}{.7ex plus .2ex}{\normalfont\normalsize\itshape}}
+\renewcommand\section{\@startsection{section}{1}{\z@}{1.5ex plus 1ex}{.7ex plus .2ex}%
+  {\normalfont\normalsize\centering\scshape}}
+\renewcommand\subsection{\@startsection{subsection}{2}{\z@}{1.5ex plus 1ex}{.7ex plus .2ex}%
+  {\normalfont\normalsize\itshape}}
 \makeatother
 """
 
@@ -145,19 +147,6 @@ FAMILIES: dict[str, tuple[FontFamily, ...]] = {
         FontFamily("artemisia", r"\usepackage{gfsartemisia}", needs="gfsartemisia.sty"),
     ),
 }
-
-# Sources of formulas that the recogniser never trains on (benchmarks/heldout.txt): the test split draws from these only.
-HELDOUT_SOURCES = frozenset(
-    {
-        "jirilebl/scv",
-        "geoscixyz/em",
-        "ToposInstitute/poly",
-        "wangyu16/GeneralChemistry",
-        "mhjensen/Physics321",
-        "numerical-mooc/numerical-mooc",
-        "glingley/BME450-project",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)

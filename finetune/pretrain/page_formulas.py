@@ -10,15 +10,41 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from finetune.pretrain.page_families import HELDOUT_SOURCES
+from finetune.pretrain.sources import hashed_share, held_out_names
 
 # Commands that belong to a display environment of their own or reach outside the formula.
 _UNUSABLE = re.compile(
     r"\\(?:tag|label|intertext|shortintertext|hline|cline|multicolumn|color|textcolor|begin\{(?:align|gather|multline|eqnarray|"
     r"flalign|alignat|equation|tikz)|hspace|vspace|rule|footnote|xymatrix|includegraphics|newline|par\b|rlap|llap|raisebox)"
 )
+OWN_SOURCE = "docproc"
+"""Formulas of samples/, written for this project: enough to try things without a corpus, in both splits."""
 _LETTERS = "abcdefghijklmnpqrstuvwxyz"
-_GREEK = ["alpha", "beta", "gamma", "delta", "epsilon", "varepsilon", "zeta", "eta", "theta", "kappa", "lambda", "mu", "nu", "xi", "pi", "rho", "sigma", "tau", "phi", "varphi", "chi", "psi", "omega"]
+_GREEK = [
+    "alpha",
+    "beta",
+    "gamma",
+    "delta",
+    "epsilon",
+    "varepsilon",
+    "zeta",
+    "eta",
+    "theta",
+    "kappa",
+    "lambda",
+    "mu",
+    "nu",
+    "xi",
+    "pi",
+    "rho",
+    "sigma",
+    "tau",
+    "phi",
+    "varphi",
+    "chi",
+    "psi",
+    "omega",
+]
 _CAPITALS = "ABCDEFGHKLMNPQRSTUVWXYZ"
 
 
@@ -46,6 +72,7 @@ def load_formulas(paths: Sequence[Path], split: str) -> list[SourceFormula]:
         OSError: A file cannot be read.
         ValueError: A line is not a JSON object with these keys.
     """
+    held_out = held_out_names()
     formulas = []
     for path in paths:
         for number, line in enumerate(_read_lines(path)):
@@ -54,7 +81,8 @@ def load_formulas(paths: Sequence[Path], split: str) -> list[SourceFormula]:
                 formula = SourceFormula(row["latex"], row["kind"], row["source"])
             except (json.JSONDecodeError, KeyError) as error:
                 raise ValueError(f"{path}, line {number + 1}: not a formula record ({error})") from error
-            if (formula.source in HELDOUT_SOURCES) != (split == "test"):
+            is_held_out = hashed_share(formula.latex) < held_out.get(formula.source, 0.0)
+            if formula.source != OWN_SOURCE and is_held_out != (split == "test"):
                 continue
             if formula.source == "stacks/stacks-project" and number % 10:
                 continue

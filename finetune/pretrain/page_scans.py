@@ -62,17 +62,18 @@ class _Geometry:
     def warp(self, image: _Grey) -> _Grey:
         height, width = image.shape
         inverse = np.linalg.inv(self.matrix)
-        columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+        # The middle of pixel (0, 0) is the point (0.5, 0.5).
+        across, down = (np.arange(length, dtype=np.float32) + 0.5 for length in (width, height))
+        columns, rows = np.meshgrid(across, down)
         scale = inverse[2, 0] * columns + inverse[2, 1] * rows + inverse[2, 2]
         x = (inverse[0, 0] * columns + inverse[0, 1] * rows + inverse[0, 2]) / scale
         y = (inverse[1, 0] * columns + inverse[1, 1] * rows + inverse[1, 2]) / scale
         y -= self.curve(x) if self.curve_height else 0.0
-        # The centre of pixel (0, 0) is the point (0.5, 0.5); one half pixel is a fifth of a point at most, yet free here.
         return np.asarray(
             cv2.remap(
                 image,
-                x.astype(np.float32),
-                y.astype(np.float32),
+                (x - 0.5).astype(np.float32),
+                (y - 0.5).astype(np.float32),
                 cv2.INTER_LINEAR,
                 borderMode=cv2.BORDER_CONSTANT,
                 borderValue=255,

@@ -1,0 +1,139 @@
+"""The systems whose regions are scored; each is a function from pages to found regions and seconds."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.region_scores import FoundRegion
+from docproc.options import RegionOptions
+from docproc.records import Box, Page, PageKind
+from finetune.pretrain.page_scans import ScannedPage
+from finetune.pretrain.pages import TruePage
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a system found on a page, and how long it took."""
+
+    found: tuple[FoundRegion, ...]
+    seconds: float
+    """Without rendering or decoding, which every system needs alike."""
+
+
+def text_layer(pages: Sequence[TruePage], scans: Sequence[ScannedPage] | None) -> Iterator[Outcome]:
+    """Docproc on born-digital pages: glyphs and rules; reading the text layer is in the time."""
+    from docproc.documents import open_document
+    from docproc.font_statistics import gather_font_statistics
+    from docproc.pages import render_page
+    from docproc.regions import find_formula_regions
+    from docproc.text_layer import read_text_layer
+
+    document, statistics, last, shared = None, None, -1, 0.0
+    with tempfile.TemporaryDirectory() as folder:
+        for page in pages:
+            if page.seed != last:
+                if document is not None:
+                    document.close()
+                path = Path(folder) / f"{page.seed}.pdf"
+                path.write_bytes(page.pdf)
+                document = open_document(path)
+                start = time.perf_counter()
+                statistics = gather_font_statistics(document.pdf, range(1, document.page_count + 1))
+                shared = (time.perf_counter() - start) / document.page_count
+                last = page.seed
+            assert document is not None
+            rendered = render_page(document, page.number)
+            start = time.perf_counter()
+            read_text_layer(document.pdf[page.number - 1])
+            regions = find_formula_regions(rendered, statistics, RegionOptions())
+            seconds = time.perf_counter() - start + shared
+            yield Outcome(tuple(FoundRegion(str(region.kind), region.box) for region in regions), seconds)
+        if document is not None:
+            document.close()
+
+
+def scan(pages: Sequence[TruePage], scans: Sequence[ScannedPage] | None) -> Iterator[Outcome]:
+    """Docproc on pictures, without the OCR of words: clean-up and finding."""
+    yield from (_find_in_scan(picture, with_words=False) for picture in _pictures(pages, scans))
+
+
+def scan_with_words(pages: Sequence[TruePage], scans: Sequence[ScannedPage] | None) -> Iterator[Outcome]:
+    """Docproc on pictures with the OCR of words, which `docproc run` needs anyway for the prose."""
+    yield from (_find_in_scan(picture, with_words=True) for picture in _pictures(pages, scans))
+
+
+def pymupdf_layout(pages: Sequence[TruePage], scans: Sequence[ScannedPage] | None) -> Iterator[Outcome]:
+    """PyMuPDF's own layout model, class `formula`; on pictures it sees a PDF that holds the picture."""
+    import cv2
+    import pymupdf
+    import pymupdf.layout
+
+    pymupdf.layout.activate()
+    for index, page in enumerate(pages):
+        if scans is None:
+            document = pymupdf.open("pdf", page.pdf)
+            sheet = document[page.number - 1]
+        else:
+            document = pymupdf.open()
+            sheet = document.new_page(width=page.width_pt, height=page.height_pt)
+            sheet.insert_image(sheet.rect, stream=cv2.imencode(".png", scans[index].image)[1].tobytes())
+        start = time.perf_counter()
+        sheet.get_layout()
+        seconds = time.perf_counter() - start
+        boxes = [Box(*map(float, entry[:4])) for entry in sheet.layout_information if entry[4] == "formula"]
+        document.close()
+        yield Outcome(tuple(FoundRegion("any", box) for box in boxes), seconds)
+
+
+System = Callable[[Sequence[TruePage], Sequence[ScannedPage] | None], Iterator[Outcome]]
+
+SYSTEMS: dict[str, System] = {
+    "text-layer": text_layer,
+    "scan": scan,
+    "scan-words": scan_with_words,
+    "pymupdf-layout": pymupdf_layout,
+}
+
+
+def _pictures(
+    pages: Sequence[TruePage], scans: Sequence[ScannedPage] | None
+) -> Iterator[tuple[np.ndarray[Any, Any], float]]:
+    """The scans, or the clean pages as pictures at 200 dpi."""
+    import pymupdf
+
+    from finetune.pretrain.page_scans import render_grey
+
+    for index, page in enumerate(pages):
+        if scans is not None:
+            yield scans[index].image, scans[index].dpi
+        else:
+            with pymupdf.open("pdf", page.pdf) as document:
+                yield render_grey(document[page.number - 1], 200), 200.0
+
+
+def _find_in_scan(picture: tuple[np.ndarray[Any, Any], float], *, with_words: bool) -> Outcome:
+    from docproc.cleanup import prepare_scan
+    from docproc.scan_regions import find_in_image
+
+    image, dpi = picture
+    height, width = image.shape
+    page = Page(
+        "benchmark", 1, width * 72 / dpi, height * 72 / dpi, rotation=0, kind=PageKind.SCAN, dpi=dpi, image=image
+    )
+    start = time.perf_counter()
+    clean, transform = prepare_scan(page)
+    words = None
+    if with_words:
+        from docproc.ocr import read_words
+
+        words = read_words(clean)
+    regions = [transform.region_to_original(region) for region in find_in_image(clean, RegionOptions(), words)]
+    seconds = time.perf_counter() - start
+    return Outcome(tuple(FoundRegion(str(region.kind), region.box) for region in regions), seconds)
