@@ -5,7 +5,7 @@ Everything that parses a file somebody else made runs here, in a process of its 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -139,6 +139,7 @@ def _scanned_page(page: Page, options: FindOptions) -> FoundPage:
             problem = "its prose was not read: rapidocr or onnxruntime is not installed"
     regions = cut_crops(clean, find_in_image(clean, options.regions, words), options.regions)
     blocks = blocks_from_words(words or [], regions) if options.prose else []
+    blocks = [replace(block, box=block.box and transform.to_original(block.box)) for block in blocks]
     regions = [transform.region_to_original(region) for region in regions]
     return _found(page, regions, blocks, problem)
 

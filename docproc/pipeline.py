@@ -243,7 +243,7 @@ def _result(page: _PlannedPage) -> FoundPage | Failure:
 
 def _finish_document(document: _Document, options: RunOptions, store: FormulaStore, summary: RunSummary) -> None:
     """Write the Markdown, then mark the document as done, so that a kill between the two repeats the writing."""
-    summary.outputs.append(write_markdown(store, document.state.id, document.facts.path.stem, options))
+    summary.outputs.append(write_markdown(store, document.state.id, document.facts.path, options))
     store.finish_document(document.state.id, "partial" if document.has_failed else "finished")
 
 

@@ -64,6 +64,24 @@ class Hit:
     match: str
     """`formula`, `sub-expression`, `tokens`, `words` or `partial`."""
 
+    def row(self) -> dict[str, Any]:
+        """The hit for printing; the box as [x0, y0, x1, y1] in points."""
+        box = [round(value, 1) for value in (self.box.x0, self.box.y0, self.box.x1, self.box.y1)]
+        return {
+            "id": self.formula_id,
+            "document": self.document,
+            "page": self.page_number,
+            "latex": self.latex,
+            "snippet": self.snippet,
+            "box": box,
+            "kind": self.kind,
+            "equation_number": self.equation_number,
+            "status": self.status,
+            "confidence": self.confidence,
+            "match": self.match,
+            "title": self.title,
+        }
+
 
 def search(
     database: FormulaStore | Path | str,

@@ -221,6 +221,12 @@ class FormulaStore:
         with explained(self.path):
             return known_recognitions(self.connection, image_sha256s, model, excluding)
 
+    def sha256_if_stem_is_taken(self, document_id: int, stem: str) -> str | None:
+        """Hash of the document if an earlier one has a file name of the same stem, whatever its case."""
+        *earlier, own = self._rows("SELECT path, sha256 FROM documents WHERE id <= ? ORDER BY id", document_id)
+        is_taken = any(Path(row["path"]).stem.casefold() == stem.casefold() for row in earlier)
+        return str(own["sha256"]) if is_taken else None
+
     def document_pages(self, document_id: int) -> list[StoredPage]:
         """The document's pages by number."""
         return [
@@ -236,6 +242,21 @@ class FormulaStore:
             document_id,
         )
         return [stored_formula(row) for row in rows]
+
+    def formulas_with_status(self, statuses: Collection[Status]) -> list[StoredFormula]:
+        """Formulas of these statuses that nobody has reviewed yet, by document, the least confident first."""
+        names = [status.value for status in statuses]
+        rows = self._rows(
+            "SELECT f.*, parent.position AS parent_position FROM formulas f LEFT JOIN formulas parent "
+            "ON parent.id = f.parent_id WHERE f.reviewed_at IS NULL "
+            f"AND f.status IN ({','.join('?' * len(names))}) ORDER BY f.document_id, f.confidence, f.id",
+            *names,
+        )
+        return [stored_formula(row) for row in rows]
+
+    def document_paths(self) -> dict[int, str]:
+        """Path of every document by its id."""
+        return {row["id"]: row["path"] for row in self._rows("SELECT id, path FROM documents ORDER BY id")}
 
     def failures(self) -> list[Failure]:
         """Everything that failed, by document and page."""

@@ -1,0 +1,53 @@
+"""Writing the Markdown of a document beside the database, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from docproc.errors import OutputError
+from docproc.markdown import MarkdownOptions, render_markdown
+
+if TYPE_CHECKING:
+    from docproc.options import RunOptions
+    from docproc.store import FormulaStore
+
+# Longest file name most systems take, less the suffix.
+_LONGEST_STEM_BYTES = 200
+
+
+def write_markdown(store: FormulaStore, document_id: int, path: Path, options: RunOptions) -> Path:
+    """Render a document from the database and put the file in its place in one step.
+
+    Args:
+        store: Holds the document's pages and formulas.
+        document_id: Of the document.
+        path: Of the document; the Markdown takes its stem, with 8 digits of the hash where an earlier document has it.
+        options: Where to write, and the delimiters.
+
+    Returns:
+        The file.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    sha256 = store.sha256_if_stem_is_taken(document_id, path.stem)
+    stem = path.stem.encode(errors="surrogateescape")[:_LONGEST_STEM_BYTES].decode(errors="replace")
+    file = options.output / (f"{stem}-{sha256[:8]}.md" if sha256 else f"{stem}.md")
+    text = render_markdown(
+        store.document_pages(document_id),
+        store.document_formulas(document_id),
+        MarkdownOptions(options.inline_delimiters, options.display_delimiters),
+    )
+    unfinished = file.with_name(f".{file.name}.unfinished")
+    try:
+        with unfinished.open("w", encoding="utf-8", errors="replace") as out:
+            out.write(text)
+            out.flush()
+            os.fsync(out.fileno())
+        unfinished.replace(file)
+    except OSError as error:
+        unfinished.unlink(missing_ok=True)
+        raise OutputError(f"{file} cannot be written: {error.strerror}. Free some space or choose another -o.") from error
+    return file
