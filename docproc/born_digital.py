@@ -15,9 +15,11 @@ from docproc.display_formulas import (
     measure_column,
 )
 from docproc.font_statistics import FontStatistics, count_fonts
+from docproc.fractions import find_stacks
 from docproc.inline_formulas import find_inline
 from docproc.page_marks import Kind, Mark, make_marks
 from docproc.page_rows import Row, assign_columns, build_rows, find_gutters
+from docproc.page_tables import is_listing, mark_tables
 from docproc.records import Box, FormulaKind, Region, TextLayer
 
 if TYPE_CHECKING:
@@ -54,7 +56,9 @@ def find_in_text_layer(
     marks = _outside_figures(marks, layer.figures)
     gutters = find_gutters(marks, width_pt)
     columns = {
-        number: build_rows(part, number, size) for number, part in assign_columns(marks, gutters).items() if part
+        number: build_rows(part, number, size, find_stacks(part, layer.rules))
+        for number, part in assign_columns(marks, gutters).items()
+        if part
     }
     found: list[tuple[Row, Region]] = []
     rows_in_order: list[Row] = []
@@ -87,11 +91,12 @@ def _outside_figures(marks: Sequence[Mark], figures: Sequence[Box]) -> list[Mark
 
 def _find_in_column(rows: list[Row], layer: TextLayer, size: float) -> list[tuple[Row, Region]]:
     layout: ColumnLayout = measure_column(rows, size)
+    mark_tables(rows, layer.rules)
     mark_displays(rows, layout, size)
     displays = gather_displays(rows, layout, size)
     found = [(display.rows[0], _display_region(display, layer.rules, size)) for display in displays]
     for row in rows:
-        if row.is_display or sum(mark.kind is Kind.CODE for mark in row.marks) > 0.5 * len(row.marks):
+        if row.is_display or is_listing(row):
             continue
         for piece in find_inline(row.marks, row.size, row.is_table):
             box = _with_rules(Box.around(mark.box for mark in piece), layer.rules, row.size)

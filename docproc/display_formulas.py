@@ -51,9 +51,7 @@ def measure_column(rows: Sequence[Row], size: float) -> ColumnLayout:
     right = ends[int(0.9 * (len(ends) - 1))]
     starts_with_word = [row for row in prose if row.marks[0].kind in (Kind.WORD, Kind.NOTE, Kind.CODE, Kind.DIGIT)]
     margins = Counter(round(row.x0) for row in starts_with_word if row.text_share() > 0.6 and row.word_count() >= 4)
-    steps = Counter(
-        round(b.y - a.y, 0) for a, b in pairwise(prose) if 0.9 * size < b.y - a.y < 2.2 * size
-    )
+    steps = Counter(round(b.y - a.y, 0) for a, b in pairwise(prose) if 0.9 * size < b.y - a.y < 2.2 * size)
     leading = steps.most_common(1)[0][0] if steps else 1.2 * size
     return ColumnLayout(float(left), right, tuple(sorted(margins)), leading)
 

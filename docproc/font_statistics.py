@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from enum import StrEnum
@@ -35,7 +36,7 @@ _MATH_NAME = re.compile(
     r"|j?kp(mi|sy|ex)|Kp-?(Math|mi|sy|ex)|KpMath|Libertinus\w*Math|LibertinusMath|esint|stmary|bbold|BBOLD|dsrom|dsss|wasy|MnSymbol"
     r"|MTMI|MTSY|MTEX|MTExtra|MT-Extra|MTGU|MT2|yhcmex|yhmath|lasy|line10|mathx|mathb|mathabx|FiraMath|Fira-?Math|Garamond-?Math"
     r"|GaramondMath|Erewhon-?Math|ErewhonMath|Euler-?Math|GFSNeohellenicMath|mdugm\w*(mi|sy|ex)|md-?(utr|gmr)\w*math|antt(mi|sy|ex)"
-    r"|LinLibertineM?Math|LibertineMath|xcmr|Concrete-?Math|boondox|BOONDOX|Boondox|tipa\b|pxsya|txsya|feymr|esvect)",
+    r"|\w+Math(MI|SY|EX|Ital|BMI|A|B|C|-|$)|LinLibertineM?Math|LibertineMath|xcmr|Concrete-?Math|boondox|BOONDOX|Boondox|tipa\b|pxsya|txsya|feymr|esvect)",
 )
 _MONO_NAME = re.compile(
     r"mono|courier|typewriter|cmtt|cmsltt|cmitt|ectt|sftt|lmtt|consol|inconsol|source ?code|txtt|pxtt|t1xtt|menlo|zi4"
@@ -98,6 +99,7 @@ def count_fonts(pages: Sequence[Sequence[Glyph]]) -> FontStatistics:
     sizes: Counter[tuple[str, float]] = Counter()
     advances: defaultdict[str, Counter[float]] = defaultdict(Counter)
     others: Counter[str] = Counter()
+    proofs: Counter[str] = Counter()  # letters of mathematical alphabets and signs of mathematics
     for glyphs in pages:
         run: list[Glyph] = []
         for glyph in [*glyphs, None]:
@@ -117,6 +119,7 @@ def count_fonts(pages: Sequence[Sequence[Glyph]]) -> FontStatistics:
             run = [glyph] if glyph is not None and _is_letter(glyph) else []
             if glyph is not None and not run and not glyph.text.isspace():
                 others[glyph.font] += 1
+                proofs[glyph.font] += _proves_math(glyph.text)
     roles: dict[str, FontRole] = {}
     for font in {*letters, *others}:
         by_name = role_by_name(font)
@@ -124,7 +127,9 @@ def count_fonts(pages: Sequence[Sequence[Glyph]]) -> FontStatistics:
         n_steps = sum(steps.values())
         if by_name is FontRole.CODE or (n_steps >= 20 and _mode_share(steps) > 0.95):
             roles[font] = FontRole.CODE
-        elif by_name is FontRole.MATH and in_words[font] < 0.6 * max(letters[font], 1):
+        elif (by_name is FontRole.MATH and in_words[font] < 0.6 * max(letters[font], 1)) or (
+            proofs[font] >= 2 and proofs[font] > 0.5 * letters[font]
+        ):
             roles[font] = FontRole.MATH
         elif letters[font] >= _MIN_LETTERS:
             roles[font] = FontRole.TEXT if in_words[font] > _TEXT_SHARE * letters[font] else FontRole.MATH
@@ -141,6 +146,10 @@ def count_fonts(pages: Sequence[Sequence[Glyph]]) -> FontStatistics:
             elif font not in roles and _ROMAN_OF_MATH.match(font):
                 roles[font] = FontRole.MATH
     return FontStatistics(roles, body_font, body_size)
+
+
+def _proves_math(text: str) -> bool:
+    return "\U0001d400" <= text <= "\U0001d7ff" or (text not in "+<=>|~^" and unicodedata.category(text[0]) == "Sm")
 
 
 def _is_letter(glyph: Glyph) -> bool:

@@ -13,10 +13,75 @@ if TYPE_CHECKING:
 # Gaps in em of the row. TeX sets 0.17 (punctuation), 0.22 (binary) and 0.28 + stretch (relations) inside formulas;
 # a word space is 0.33, shrunk to 0.22 in tight lines.
 _OPERAND_GAP = 0.2
+_THIN_GAP = 0.205
 _FORMULA_GAP = 1.3
 _TABLE_GAP = 0.9
 
-_RELATIONS = frozenset("=<>≤≥≠≈≡∼∈∉⊂⊆∪∩→←↦⇒⇔↔+−±∓×·∗∘⊕⊗∧∨∖/⟶≅≃∝≪≫⊃⊇∋|:*÷∣∥⊢⊨≺≻⪯⪰←⟵↔⟷⊔⊓⊎⋅⋆∙")
+_RELATIONS = frozenset("=<>≤≥≠≈≡∼∈∉⊂⊆∪∩→←↦⇒⇔↔+−±∓×·∗∘⊕⊗∧∨∖/⟶≅≃∝≪≫⊃⊇∋|:*÷∣∥⊢⊨≺≻⪯⪰←⟵↔⟷⊔⊓⊎⋅⋆∙≔≕⩽⩾≲≳⊥⊤△▽∖∤≢⊈⊄ \ufffd")
+_SHORT_WORDS = frozenset(
+    [
+        "is",
+        "it",
+        "in",
+        "of",
+        "or",
+        "if",
+        "as",
+        "at",
+        "by",
+        "to",
+        "an",
+        "on",
+        "no",
+        "so",
+        "we",
+        "be",
+        "do",
+        "up",
+        "us",
+        "my",
+        "me",
+        "am",
+        "go",
+        "he",
+        "al",
+        "eg",
+        "ie",
+        "vs",
+        "cf",
+        "pp",
+        "ed",
+        "et",
+        "de",
+        "la",
+        "le",
+        "el",
+        "en",
+        "un",
+        "du",
+        "im",
+        "am",
+        "zu",
+        "da",
+        "es",
+        "er",
+        "ob",
+        "wo",
+        "os",
+        "ad",
+        "ex",
+        "id",
+        "re",
+        "st",
+        "mr",
+        "dr",
+        "ph",
+        "ok",
+        "hi",
+        "ox",
+        "pi",
+    ]
+)
 # Signs of a mathematics font that stand in prose without being a formula.
 _PROSE_SIGNS = frozenset("•◦∗·†‡§¶−–—|\\<>{}~*′∙⋄□■®©⃝∣‖")
 
@@ -33,6 +98,7 @@ def find_inline(marks: Sequence[Mark], row_size: float, is_table: bool = False) 
         The marks of each formula, from left to right.
     """
     _adopt_neighbors(marks, row_size)
+    _adopt_words(marks, row_size)
     pieces: list[list[Mark]] = []
     piece: list[Mark] = []
     depth = 0
@@ -84,6 +150,67 @@ def _adopt_neighbors(marks: Sequence[Mark], row_size: float) -> None:
             if is_beside_math or (mark.glyph.is_italic and _is_lone(before, after)):
                 mark.kind = Kind.MATH
         i = j
+
+
+def _adopt_words(marks: Sequence[Mark], row_size: float) -> None:
+    """Turn whole words into mathematics: names of functions before brackets, products of italic letters."""
+    n = len(marks)
+    starts = [
+        i for i in range(n) if marks[i].kind is Kind.WORD and (i == 0 or marks[i - 1].word_index != marks[i].word_index)
+    ]
+    n_italic = sum(marks[i].glyph.is_italic for i in starts)
+    is_italic_row = n_italic > 0.6 * len(starts)
+    for i in starts:
+        mark = marks[i]
+        j = i
+        while j < n and marks[j].kind is Kind.WORD and marks[j].word_index == mark.word_index:
+            j += 1
+        before = marks[i - 1] if i else None
+        after = marks[j] if j < n else None
+        is_math = False
+        if after is not None and after.text == "(" and after.gap_before < 0.06 * row_size:
+            is_math = _holds_math(marks, j)
+        if not is_math and mark.glyph.is_italic and not is_italic_row:
+            is_math = (
+                _is_operator(before)
+                and mark.gap_before < 0.6 * row_size
+                and before is not None
+                and before.text not in "|"
+            ) or (_is_operator(after) and after is not None and after.gap_before < 0.6 * row_size)
+            is_math = is_math or (len(mark.word) <= 3 and _is_product(mark.word))
+        if not is_math and mark.word == "mod" and after is not None and after.is_math:
+            is_math = True
+        if is_math:
+            for k in range(i, j):
+                marks[k].kind = Kind.MATH
+
+
+def _holds_math(marks: Sequence[Mark], opening: int) -> bool:
+    """Whether a bracket holds mathematics and no prose."""
+    depth = 0
+    found = False
+    for mark in marks[opening:]:
+        if mark.text == "(":
+            depth += 1
+        elif mark.text == ")":
+            depth -= 1
+            if depth == 0:
+                return found
+        elif mark.kind in (Kind.CODE, Kind.NOTE) or (mark.kind is Kind.WORD and len(mark.word) > 3):
+            return False
+        found = found or mark.kind is Kind.MATH
+    return False
+
+
+def _is_operator(mark: Mark | None) -> bool:
+    return mark is not None and mark.kind is Kind.MATH and mark.text in _RELATIONS and not mark.is_script
+
+
+def _is_product(word: str) -> bool:
+    """Whether two or three italic letters in an upright line are a product rather than a word."""
+    if len(word) == 2:
+        return word.lower() not in _SHORT_WORDS
+    return len(word) == 3 and word.isupper() is False and not any(char in "aeiouyAEIOUY" for char in word)
 
 
 def _begins_argument(after: Mark | None, row_size: float) -> bool:
@@ -149,10 +276,14 @@ def _is_inner(marks: Sequence[Mark], position: int, piece: Sequence[Mark], depth
         return after.gap_before < 0.15 * row_size
     if mark.text == "!":
         return after.gap_before < 0.3 * row_size and after.kind is not Kind.OPENING
-    if mark.text in ":":
-        return mark.gap_before > 0.06 * row_size and after.is_math
-    if mark.text in ",;" and depth > 0:
-        return after.kind in (Kind.MATH, Kind.PLAIN, Kind.DIGIT, Kind.SIGN)
+    gap_after = after.gap_before / row_size
+    if mark.text == ":":
+        return after.is_math and (mark.gap_before > 0.06 * row_size or gap_after < _THIN_GAP or after.text == "=")
+    if mark.text in ",;":
+        # The thin space of mathematics, 1/6 em, does not stretch; a word space does.
+        return gap_after < _THIN_GAP or (depth > 0 and after.kind is not Kind.PUNCTUATION)
+    if mark.text == ".":
+        return 0.1 < gap_after < _THIN_GAP and (after.text in ".," or 0.1 < mark.gap_before / row_size < _THIN_GAP)
     return False
 
 

@@ -26,6 +26,13 @@ _BULLETS = frozenset("•◦∙▪■□▶►▸‣◆◇★☆✓✔✗⋆❖�
 _PUNCTUATION = frozenset(".,;:!?'\"“”‘’„«»…-‐‑–—¿¡&§¶©®™@#$€£¥†‡")
 # Signs that prove mathematics even in a text font.
 _MATH_SIGNS = frozenset("=±×÷≤≥≠≈≡∼∈∉⊂⊆∪∩→←↦⇒⇔∀∃∞∂∇∑∏∫√−∓⊕⊗∘∝∅¬∧∨")
+# Pieces of tall brackets: Adobe's private characters and Unicode's own.
+_PIECES = {
+    **dict.fromkeys("\uf8eb\uf8ec\uf8ed\u239b\u239c\u239d", "("), **dict.fromkeys("\uf8f6\uf8f7\uf8f8\u239e\u239f\u23a0", ")"),
+    **dict.fromkeys("\uf8ee\uf8ef\uf8f0\u23a1\u23a2\u23a3", "["), **dict.fromkeys("\uf8f9\uf8fa\uf8fb\u23a4\u23a5\u23a6", "]"),
+    **dict.fromkeys("\uf8f1\uf8f2\uf8f3\uf8f4\u23a7\u23a8\u23a9\u23aa", "{"),
+    **dict.fromkeys("\uf8fc\uf8fd\uf8fe\u23ab\u23ac\u23ad", "}"), "\uf8f5": "∫",
+}  # fmt: skip
 _MICRO_AND_UNITS = frozenset("µΩ°")
 
 
@@ -66,6 +73,8 @@ class Mark:
         below = self.y1 - self.y
         height = self.y1 - self.y0
         self.is_big = height > 1.35 * self.size or below > 0.6 * self.size or self.y - self.y1 > 0.9 * self.size
+        if self.text in _PIECES:
+            self.text, self.is_big = _PIECES[self.text], True
         self.is_script = False
         self.gap_before = 0.0
 
@@ -114,6 +123,7 @@ def make_marks(glyphs: Sequence[Glyph], statistics: FontStatistics) -> list[Mark
             _finish_word(word)
             word = []
     _finish_word(word)
+    _rejoin_ligatures(marks)
     return marks
 
 
@@ -145,6 +155,31 @@ def _kind_alone(mark: Mark) -> Kind:
     if category in ("Lu", "Ll", "Lm", "Lo"):
         return Kind.MATH if "\u2100" <= text <= "\u214f" else Kind.WORD
     return Kind.SIGN
+
+
+def _rejoin_ligatures(marks: Sequence[Mark]) -> None:
+    """Take letters of a mathematics font inside a prose word (ligatures that the text font lacks) as prose."""
+    n = len(marks)
+    i = 1
+    while i < n - 1:
+        if marks[i].role is not FontRole.MATH or not marks[i].is_letter or len(marks[i - 1].word) < 1:
+            i += 1
+            continue
+        j = i
+        while j < n - 1 and marks[j].role is FontRole.MATH and marks[j].is_letter and j - i < 4:
+            j += 1
+        left, right = marks[i - 1], marks[j]
+        if (
+            left.kind is Kind.WORD
+            and right.kind is Kind.WORD
+            and len(left.word) + len(right.word) > 2
+            and not any(mark.has_space_before for mark in marks[i : j + 1])
+            and all(abs(mark.y - left.y) < 0.02 * left.size for mark in marks[i : j + 1])
+            and left.glyph.is_italic == right.glyph.is_italic
+        ):
+            for mark in marks[i:j]:
+                mark.kind, mark.word, mark.word_index = Kind.WORD, left.word, left.word_index
+        i = j + 1
 
 
 def _continues_word(left: Mark, right: Mark) -> bool:

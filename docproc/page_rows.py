@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from docproc.fractions import AXIS_EM
 from docproc.page_marks import Kind, Mark
 from docproc.records import Box
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from docproc.fractions import Stack
 
 # A gap this wide between words of a row may be a gutter between columns (columnsep is 10 pt in the standard classes).
 _GUTTER_PT = 7.0
@@ -45,7 +48,7 @@ class Row:
 
     def sort(self) -> None:
         """Order the marks from left to right and note the gap before each."""
-        self.marks.sort(key=lambda mark: (mark.x0 + mark.x1, mark.index))
+        self.marks.sort(key=lambda mark: (round(mark.x0, 1), mark.index))
         end = None
         for mark in self.marks:
             mark.gap_before = 0.0 if end is None else mark.x0 - end
@@ -142,12 +145,14 @@ def _column_of(segment: Sequence[Mark], gutters: Sequence[float]) -> int:
     return 1 + sum(center > edge for edge in gutters)
 
 
-def build_rows(marks: Sequence[Mark], column: int, body_size: float) -> list[Row]:
+def build_rows(marks: Sequence[Mark], column: int, body_size: float, stacks: Sequence[Stack] = ()) -> list[Row]:
     """Gather the marks of one column into rows, top to bottom.
 
     Rows stand on baselines of prose words first, then of other full-size marks; scripts, limits and glyphs of extension
     fonts are attached to the row that they touch.
     """
+    stacked = {id(mark) for stack in stacks for mark in stack.marks}
+    marks = [mark for mark in marks if id(mark) not in stacked]
     rows: list[Row] = []
     words = [m for m in marks if m.kind in (Kind.WORD, Kind.CODE) and not m.is_big]
     _cluster(words, rows, column)
@@ -175,6 +180,8 @@ def build_rows(marks: Sequence[Mark], column: int, body_size: float) -> list[Row
         if host is not None:
             host.marks.extend(row.marks)
             rows.remove(row)
+    for stack in stacks:
+        _attach_stack(stack, rows, column)
     anchors = [(row, row.x0, row.x1) for row in rows]
     left: list[Mark] = []
     for mark in loose:
@@ -240,6 +247,20 @@ def _host(row: Row, others: Sequence[Row]) -> Row | None:
         if overlap > best_overlap:
             best, best_overlap = other, overlap
     return best
+
+
+def _attach_stack(stack: Stack, rows: list[Row], column: int) -> None:
+    """Give a fraction or array to the row whose axis it stands on; make a row if there is none."""
+    best, best_distance = None, 0.3
+    for row in rows:
+        distance = abs(row.y - AXIS_EM * row.size - stack.axis_y) / row.size
+        is_beside = row.x0 - 2.5 * row.size < stack.x1 and stack.x0 < row.x1 + 2.5 * row.size
+        if is_beside and distance < best_distance:
+            best, best_distance = row, distance
+    if best is None:
+        best = Row(stack.axis_y + AXIS_EM * stack.size, stack.size, column)
+        rows.append(best)
+    best.marks.extend(stack.marks)
 
 
 def _cluster_loose(marks: Sequence[Mark], rows: list[Row], column: int) -> None:

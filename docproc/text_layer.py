@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pymupdf
 
+from docproc.glyph_names import UNKNOWN, name_unknown_glyphs
 from docproc.records import Box, Glyph, TextLayer
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def read_glyphs(page: pymupdf.Page) -> list[Glyph]:
     raw: dict[str, Any] = page.get_text("rawdict", flags=_FLAGS)
     page_width, page_height = page.rect.width, page.rect.height
     glyphs: list[Glyph] = []
+    names: dict[tuple[int, int], str] | None = None
     for block in raw["blocks"]:
         for line in block.get("lines", ()):
             direction = pymupdf.Point(line["dir"])
@@ -66,6 +68,10 @@ def read_glyphs(page: pymupdf.Page) -> list[Glyph]:
                     if x1 < 0 or y1 < 0 or x0 > page_width or y0 > page_height:
                         continue
                     text = char["c"]
+                    if text == UNKNOWN:
+                        if names is None:
+                            names = name_unknown_glyphs(page)
+                        text = names.get((round(char["origin"][0] * 10), round(char["origin"][1] * 10)), UNKNOWN)
                     if not text.isspace() and (x1 - x0 <= 0 or y1 - y0 <= 0):
                         # No ink is known (0-0.7 % of glyphs): a box of usual proportions on the baseline.
                         x0, y0, x1, y1 = x, y - 0.68 * size, max(x1, x + 0.45 * size), y
