@@ -1,0 +1,88 @@
+"""The prose of a born-digital page: blocks in reading order, formulas as marks in their place in the sentence."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from docproc.prose_blocks import classify, group_lines, heading_key, mark_contents, measure_style
+from docproc.prose_figures import find_figures
+from docproc.prose_lines import Line, merge_pieces, read_lines
+from docproc.prose_margins import drop_running_lines
+from docproc.prose_order import assign_columns, order_blocks
+from docproc.prose_tables import find_tables
+from docproc.records import Block, BlockKind
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pymupdf
+
+    from docproc.records import Region, TextLayer
+
+
+def read_blocks(page: pymupdf.Page, layer: TextLayer, regions: Sequence[Region]) -> list[Block]:
+    """Read the prose of one page.
+
+    Running heads and page numbers are left out, words parted at line ends are whole again, listings keep their lines.
+
+    Args:
+        page: Of an open PDF; its neighbors and the outline are looked at too.
+        layer: Its glyphs, rules and figures.
+        regions: Its formulas; glyphs whose center lies in one are replaced by its mark, MARK_OPEN + (index + 1) +
+            MARK_CLOSE.
+
+    Returns:
+        Blocks in reading order. Every formula is in one block; a display formula is a block of its own.
+    """
+    width, height = page.rect.width, page.rect.height
+    lines = _without_numbers(read_lines(layer.glyphs, regions), regions)
+    assign_columns(lines, width)
+    lines = drop_running_lines(page, merge_pieces(lines), height)
+    if not lines and not layer.figures:
+        return []
+    mark_contents(lines)
+    style = measure_style(lines, height, _outline(page))
+    blocks: list[Block] = []
+    figures = find_figures(layer, lines, style.size)
+    for figure in figures:
+        lines = [line for line in lines if not figure.holds(line.box.center) or _marks(line)]
+        blocks.append(Block(BlockKind.FIGURE, "", box=figure))
+    tables, lines = find_tables(page, layer, lines, style.size)
+    blocks += tables
+    known = frozenset(
+        word.strip(".,;:()").casefold() for line in lines for word in line.text.split() if "-" in word[1:-1]
+    )
+    for column in sorted({line.column for line in lines}):
+        part = [line for line in lines if line.column == column]
+        left = min((line.x0 for line in part if not line.display), default=0.0)
+        blocks += [classify(group, style, left, known) for group in group_lines(part, style)]
+    return order_blocks(blocks)
+
+
+def _marks(line: Line) -> bool:
+    return any(word.position for word in line.words)
+
+
+def _without_numbers(lines: list[Line], regions: Sequence[Region]) -> list[Line]:
+    """Drop the printed numbers of display formulas: they are stored with the formula."""
+    numbered = [(region.box, region.equation_number) for region in regions if region.equation_number]
+    kept: list[Line] = []
+    for line in lines:
+        text = re.sub(r"[\s()\[\]]", "", line.text)
+        y = line.y - 0.3 * line.size
+        if not any(text == re.sub(r"[\s()\[\]]", "", n) and b.y0 - 6 < y < b.y1 + 6 for b, n in numbered):
+            kept.append(line)
+    return kept
+
+
+def _outline(page: pymupdf.Page) -> Mapping[str, int]:
+    """Headings of the page that the document's outline names, with their level."""
+    document = page.parent
+    outline: dict[int, dict[str, int]] | None = getattr(document, "docproc_outline", None)
+    if outline is None:
+        outline = {}
+        for level, title, number, *_ in document.get_toc():
+            outline.setdefault(number - 1, {})[heading_key(title)] = level
+        document.docproc_outline = outline  # kept with the document: its pages come one after the other
+    return outline.get(page.number, {})

@@ -1,0 +1,252 @@
+"""Lines of a column become blocks: headings, paragraphs, list items, code, captions, footnotes."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from docproc.prose_lines import Line, join_words, split_cells
+from docproc.records import Block, BlockKind, Box
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+# Lengths in em of the page's body text, gaps in units of the usual distance of baselines.
+_PARAGRAPH_GAP = 1.28
+_CODE_GAP = 3.2
+"""Blank lines inside a listing are kept up to this; a wider gap parts two listings."""
+_INDENT = 0.7
+_CAPTION = re.compile(
+    r"^(Figures?|Fig\.|Tables?|Tab\.|Algorithm|Listing|Scheme|Plate|Abbildung|Abb\.|Tabelle|Figura|Tabla|Tableau)"
+    r"\s*[A-Z]?\.?\d+([.–-]\d+)*[a-z]?\s*([:.|—–]|$)",
+    re.IGNORECASE,
+)
+_BULLET = re.compile(r"^[•◦∙▪■□►▸‣◆◇●○⁃∗*·–—-](?=\s|$|[\ue000])\s*")
+_LABEL = re.compile(r"^(\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)]|\[\d{1,3}\])(?=\s)")
+_NUMBERED_HEADING = re.compile(r"^(?:(?:Chapter|Part|Kapitel|Teil|Appendix)\s+)?([A-Z]|\d+)((?:\.\d+)*)\.?\s", re.I)
+_LEADERS = re.compile(r"(?:(?:\s?[.·…]){3,}|\s)\s*(\d+|[ivxlc]+)$")
+_MIN_CONTENTS = 4
+_NOTE = re.compile(r"^(?:[⁰¹²³⁴⁵⁶⁷⁸⁹]+|[∗*†‡§¶]|\d{1,2}(?=\s?[A-Z“]))\s?")
+_SENTENCE_END = re.compile(r"[.!?…;,]['\"”’)]?$")
+_HYPHENS = ("-", "\u00ad", "‐")
+
+
+@dataclass(frozen=True, slots=True)
+class PageStyle:
+    """What is usual on a page."""
+
+    size: float
+    """Of body text, in points."""
+    leading: float
+    """Distance of baselines of body text."""
+    top: float
+    bottom: float
+    outline: Mapping[str, int]
+    """Level of each heading of this page in the document's outline, by `heading_key`."""
+
+
+def measure_style(lines: Sequence[Line], height_pt: float, outline: Mapping[str, int]) -> PageStyle:
+    """Find the size and the leading of the page's body text."""
+    sizes: Counter[float] = Counter()
+    for line in lines:
+        if not line.display:
+            # Listings are often set smaller than the text; they count only where there is nothing else.
+            sizes[round(line.size, 1)] += len(line.text) * (1 if line.is_code else 100)
+    size = sizes.most_common(1)[0][0] if sizes else 10.0
+    gaps: Counter[float] = Counter()
+    for above, below in pairwise(lines):
+        gap = below.y - above.y
+        if above.column == below.column and abs(below.size - size) < 0.5 and size < gap < 2 * size:
+            gaps[round(gap * 2) / 2] += 1
+    leading = gaps.most_common(1)[0][0] if gaps else 1.25 * size
+    return PageStyle(size, leading, 0.0, height_pt, outline)
+
+
+def heading_key(text: str) -> str:
+    """A heading's letters and digits alone: outlines and pages space and number them differently."""
+    return "".join(c for c in text.casefold() if c.isalnum())
+
+
+def mark_contents(lines: Sequence[Line]) -> None:
+    """Mark the entries of a table of contents: their page numbers stand at the right edge and never fall."""
+    entries: list[tuple[int, Line]] = []
+    for line in lines:
+        cells = split_cells(line)
+        number = cells[-1][-1].text if cells else ""
+        if not line.display and len(cells) > 1 and len(cells[-1]) == 1 and number.isdecimal():
+            entries.append((int(number), line))
+    edge = max((line.x1 for _, line in entries), default=0.0)
+    entries = [(number, line) for number, line in entries if line.x1 > edge - 3]
+    rising = sum(a <= b for (a, _), (b, _) in pairwise(entries))
+    if len(entries) >= _MIN_CONTENTS and rising >= 0.9 * (len(entries) - 1):
+        for _, line in entries:
+            line.is_contents = True
+
+
+def group_lines(lines: Sequence[Line], style: PageStyle) -> list[list[Line]]:
+    """Part the lines of one column, sorted from top to bottom, into blocks."""
+    groups: list[list[Line]] = []
+    edges: Counter[int] = Counter(round(line.x0) for line in lines if not line.display and not line.is_code)
+    left = min((x for x, n in edges.items() if n >= 2), default=min(edges, default=0))
+    for line in lines:
+        if groups and _belongs(groups[-1], line, style, left):
+            groups[-1].append(line)
+        else:
+            groups.append([line])
+    return groups
+
+
+def classify(group: Sequence[Line], style: PageStyle, left: float, known_words: frozenset[str]) -> Block:
+    """Make a block of its lines.
+
+    Args:
+        group: Lines of one block.
+        style: Of the page.
+        left: Left edge of the column.
+        known_words: Words of the page that hold a hyphen, in lower case.
+    """
+    box = Box.around(line.box for line in group)
+    first = group[0]
+    if first.display:
+        return Block(BlockKind.FORMULA, first.text, box=box)
+    if first.is_code:
+        return Block(BlockKind.CODE, _code_text(group, style), box=box)
+    text = _flowing_text(group, known_words)
+    if group[-1].is_contents:
+        level = max(0, round((first.x0 - left) / (1.5 * style.size)))
+        return Block(BlockKind.LIST_ITEM, _LEADERS.sub(r" … \1", text), level, box)
+    if level := _heading_level(group, text, style):
+        return Block(BlockKind.HEADING, text, level, box)
+    if _CAPTION.match(text):
+        return Block(BlockKind.CAPTION, text, box=box)
+    if _is_footnote(group, text, style):
+        return Block(BlockKind.FOOTNOTE, text, box=box)
+    level = max(0, round((first.x0 - left) / (2 * style.size)) - 1)
+    if match := _BULLET.match(text):
+        return Block(BlockKind.LIST_ITEM, text[match.end() :], level, box)
+    if _LABEL.match(text) and _is_list_item(group, left, style):
+        return Block(BlockKind.LIST_ITEM, text, level, box)
+    return Block(BlockKind.PARAGRAPH, text, box=box)
+
+
+def _belongs(group: Sequence[Line], line: Line, style: PageStyle, left: float) -> bool:
+    """Whether the line goes on with the block."""
+    last = group[-1]
+    gap = line.y - last.y
+    if line.display or last.display or line.is_code != last.is_code:
+        return False
+    if line.is_code:
+        return gap < _CODE_GAP * style.leading
+    size = max(last.size, line.size)
+    if gap > _PARAGRAPH_GAP * max(style.leading * size / style.size, 0.0) and not _is_stretched(last, line, gap):
+        return False
+    if abs(last.size - line.size) > 0.07 * size and not _only_marks(last) and not _only_marks(line):
+        return False
+    if last.is_contents:
+        return False
+    text, last_text = line.text, last.text
+    if _BULLET.match(text) or _CAPTION.match(text):
+        return False
+    if _NOTE.match(text) and line.size < 0.93 * style.size:
+        return False
+    if line.is_bold != last.is_bold and (last.is_bold and len(group) < 3 and not _runs_to_edge(last, line)):
+        return False
+    if _LABEL.match(text) and (line.x0 < last.x0 - 2 or _LABEL.match(group[0].text)):
+        return False
+    indent = _INDENT * style.size
+    if len(group) == 1:
+        return line.x0 < last.x0 + indent or bool(_LABEL.match(last_text) or _BULLET.match(last_text))
+    # An indented line begins a paragraph; so does one that juts out to the left of a list item's text.
+    body_left = min(other.x0 for other in group[1:])
+    return not (line.x0 > body_left + indent or (line.x0 < body_left - indent and group[0].x0 < body_left - indent))
+
+
+def _is_stretched(last: Line, line: Line, gap: float) -> bool:
+    """Whether tall formulas alone push the lines apart."""
+    free = line.box.y0 - last.box.y1
+    return gap < 2.6 * line.size and free < 0.35 * line.size and any(w.position for w in (*last.words, *line.words))
+
+
+def _only_marks(line: Line) -> bool:
+    return all(w.position for w in line.words)
+
+
+def _runs_to_edge(last: Line, line: Line) -> bool:
+    return last.x1 > line.x1 - 2 * line.size
+
+
+def _heading_level(group: Sequence[Line], text: str, style: PageStyle) -> int:
+    """Level of a heading from 1, or 0 for another block."""
+    keys = (heading_key(text), heading_key(_NUMBERED_HEADING.sub("", text)))  # outlines may leave the number out
+    level = next((style.outline[key] for key in keys if key and key in style.outline), None)
+    if level is not None and len(group) <= 3:
+        return level
+    ratio = max(line.size for line in group) / style.size
+    is_bold = all(line.is_bold for line in group)
+    if len(group) > 3 or len(text) > 160 or not any(c.isalpha() for c in text) or _CAPTION.match(text):
+        return 0
+    if ratio < 1.12 and (not is_bold or _SENTENCE_END.search(text) or len(group) > 2 or ratio < 0.93):
+        return 0
+    if ratio < 1.12 and _LABEL.match(text) and not _NUMBERED_HEADING.match(text):
+        return 0
+    match = _NUMBERED_HEADING.match(text)
+    if match and (match[1].isdigit() or match[2]):
+        return 1 + match[2].count(".")
+    return 1 if ratio > 1.65 else 2 if ratio > 1.3 else 3 if ratio > 1.12 else 4
+
+
+def _is_footnote(group: Sequence[Line], text: str, style: PageStyle) -> bool:
+    is_small = all(line.size < 0.93 * style.size for line in group)
+    return is_small and group[0].y > 0.5 * style.bottom and bool(_NOTE.match(text))
+
+
+def _is_list_item(group: Sequence[Line], left: float, style: PageStyle) -> bool:
+    """Whether the label hangs before the text, or the whole item is set in from the edge."""
+    first = group[0]
+    if len(group) > 1 and min(line.x0 for line in group[1:]) > first.x0 + 0.5 * style.size:
+        return True
+    return first.x0 > left + 0.5 * style.size or (len(first.words) > 1 and len(group) == 1)
+
+
+def _flowing_text(group: Sequence[Line], known_words: frozenset[str]) -> str:
+    """The lines as one text; words parted at line ends are whole again."""
+    text = ""
+    for line in group:
+        part = join_words(line.words)
+        text = part if not text else join_line_end(text, part, known_words)
+    return text.replace("\u00ad", "")
+
+
+def join_line_end(text: str, part: str, known_words: frozenset[str] = frozenset()) -> str:
+    """Put two lines together: a hyphen that only parts a word vanishes, that of a compound stays."""
+    if not text.endswith(_HYPHENS) or not part[:1].isalpha() or len(text) < 2 or not text[-2].isalpha():
+        return f"{text} {part}"
+    begin, end = re.split(r"[\s(]", text)[-1], re.match(r"[\w-]*", part)
+    assert end is not None
+    if part[0].isupper() or f"{begin[:-1]}-{end[0]}".casefold() in known_words:
+        return text + part
+    return text[:-1] + part
+
+
+def _code_text(group: Sequence[Line], style: PageStyle) -> str:
+    """The listing with its indentation and blank lines, from the places of its characters."""
+    widths = sorted((w.x1 - w.x0) / len(w.text) for line in group for w in line.words if len(w.text) > 3)
+    width = widths[len(widths) // 2] if widths else 0.6 * group[0].size
+    left = min(line.x0 for line in group)
+    steps = sorted(b.y - a.y for a, b in pairwise(group))
+    step = steps[len(steps) // 4] if steps else style.leading
+    rows: list[str] = []
+    last: Line | None = None
+    for line in group:
+        if last is not None:
+            rows += [""] * (max(1, round((line.y - last.y) / step)) - 1)
+        row = ""
+        for word in line.words:
+            column = round((word.x0 - left) / width)
+            row += " " * max(column - len(row), 1 if row and word.has_space_before else 0) + word.text
+        rows.append(row)
+        last = line
+    return "\n".join(rows)
