@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # A block's text holds a formula as MARK_OPEN + position + MARK_CLOSE (private-use characters, so that no text of a
 # document can be taken for one).
 MARK_OPEN, MARK_CLOSE = "\ue000", "\ue001"
+# Around words of a sentence that are set in a typewriter font.
+CODE_OPEN, CODE_CLOSE = "\ue002", "\ue003"
 
 
 class PageKind(StrEnum):

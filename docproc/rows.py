@@ -6,6 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from docproc.records import (
+    CODE_CLOSE,
+    CODE_OPEN,
     MARK_CLOSE,
     MARK_OPEN,
     Block,
@@ -118,7 +120,7 @@ def blocks_from_json(text: str | None) -> tuple[Block, ...]:
 
 def plain_text(blocks: Iterable[Block], latex: Mapping[int, str]) -> str:
     """The page's text for `pages.text`: a paragraph a block, formulas as `$…$`."""
-    text = "\n\n".join(block.text for block in blocks)
+    text = "\n\n".join(block.text for block in blocks).replace(CODE_OPEN, "").replace(CODE_CLOSE, "")
     for position, formula in latex.items():
         text = text.replace(f"{MARK_OPEN}{position}{MARK_CLOSE}", f"${formula}$")
     return text
