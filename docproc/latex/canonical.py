@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from docproc.latex.exact import respell
 from docproc.latex.looks import fold
 from docproc.latex.targets import is_learnable
@@ -14,6 +16,10 @@ _LOOK = Writer(is_look=True)
 _KEY = Writer(is_look=True, is_key=True)
 # A recogniser's answer is never longer; 0.5 % of printed formulas are.
 MAX_TARGET_TOKENS = 300
+# Where TeX's programming begins, braces and blanks mean something else: such a formula is left alone.
+_PROGRAMMING = re.compile(r"\\(?:if[a-zA-Z]*|else|fi|def|let|edef|gdef|newcommand|renewcommand|expandafter|csname|pdfliteral"
+                          r"|char|mathchar|catcode|futurelet|number|the|string|noexpand|setlength|halign|noalign)(?![a-zA-Z])"
+                          r"|(?<!\\)[#$]")
 
 
 def canonical(latex: str) -> str:
@@ -27,6 +33,8 @@ def canonical(latex: str) -> str:
     Returns:
         LaTeX; `canonical(canonical(x)) == canonical(x)`.
     """
+    if _PROGRAMMING.search(latex):
+        return " ".join(latex.split())
     try:
         return join_tokens(_EXACT.write(respell(parse(latex).items)))
     except LatexError:

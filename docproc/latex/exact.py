@@ -20,7 +20,7 @@ _SAME = dict(pair.split() for pair in r"""
 \restriction \upharpoonright|\doublecap \Cap|\doublecup \Cup|\llless \lll|\gggtr \ggg|\Doteq \doteqdot
 \thinspace \,|\medspace \:|\> \:|\thickspace \;|\negthinspace \!|\ast *|\lt <|\gt >|\mathellipsis \ldots
 """.replace("\\Vert \\||", "\\Vert \\|\n").replace("\\vert ||", "\\vert |\n").replace("|\\", "\n\\").strip().split("\n"))
-_SAME |= {"~": "\\ ", r"\space": "\\ ", r"\nobreakspace": "\\ "}
+_SAME |= {r"\nobreakspace": "~"}
 _SAME_COMMANDS = {r"\Bbb": r"\mathbb", r"\frak": r"\mathfrak"}
 _GONE = frozenset((r"\nonumber", r"\notag", r"\relax", r"\protect", r"\displaylimits"))
 _BARE = frozenset((r"\frac", r"\dfrac", r"\tfrac", r"\binom", r"\dbinom", r"\tbinom")) | frozenset(
@@ -46,7 +46,7 @@ def respell(items: list[Node]) -> list[Node]:
     return _respell(items)
 
 
-def _respell(items: list[Node]) -> list[Node]:
+def _respell(items: list[Node], before_dollar: bool = False) -> list[Node]:
     out: list[Node] = []
     for index, item in enumerate(items):
         if isinstance(item, Symbol):
@@ -59,6 +59,8 @@ def _respell(items: list[Node]) -> list[Node]:
                 if item.text == r"\dotsi" or (dots == r"\cdots" and _before_integral(items, index)):
                     out.append(Symbol(r"\!"))
                 out.append(Symbol(dots, item.start))
+                if not space and before_dollar and dots == r"\ldots" and index + 1 == len(items):
+                    space = r"\,"  # amsmath sees \right, or the dollar in the template of the cell
                 out += [Symbol(space)] if space else []
                 continue
             text = _SAME.get(item.text, item.text)
@@ -88,7 +90,8 @@ def _respell_node(item: Node) -> list[Node]:
             head = Group([head])  # scripts of a braced fraction or accent may sit elsewhere
         return [Scripts(head, _argument(item.sub), _argument(item.sup), item.limits, item.start)]
     if isinstance(item, Fence):
-        return [Fence(_delimiter(item.left), [Group(_respell(part.items)) for part in item.parts],
+        parts = [Group(_respell(part.items, index + 1 == len(item.parts))) for index, part in enumerate(item.parts)]
+        return [Fence(_delimiter(item.left), parts,
                       [_delimiter(middle) for middle in item.middles], _delimiter(item.right), item.start)]
     if isinstance(item, Environment):
         return [_respell_environment(item)]
@@ -118,7 +121,9 @@ def _respell_command(item: Command) -> list[Node]:
 
 def _respell_environment(item: Environment) -> Environment:
     name = item.name
-    rows = [[Group(_respell(cell.items)) for cell in row] for row in item.rows]
+    in_dollars = name not in _ROWS and name not in _ROWS.values()
+    rows = [[Group(_respell(cell.items, in_dollars and index + 1 < len(row))) for index, cell in enumerate(row)]
+            for row in item.rows]
     if name in _ROWS and not any(_has_tag(cell.items) for row in rows for cell in row):
         if name.startswith("eqnarray"):
             rows = [[row[0], Group([*row[1].items, *(row[2].items if len(row) > 2 else [])])] if len(row) > 1 else row
@@ -138,7 +143,7 @@ def _argument(group: Group | None) -> Group | None:
     items = group.items
     while len(items) == 1 and isinstance(items[0], Group):
         items = items[0].items
-    return Group(_respell(items), group.start)
+    return Group(_respell(items), group.start, group.is_bare)
 
 
 def _unbraced(group: Group) -> Node:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from docproc.latex.commands import (
@@ -19,6 +20,9 @@ from docproc.latex.tokens import MAX_CHARACTERS, Token, join_tokens, tokenize
 MAX_DEPTH = 50
 _NO_BASE = frozenset(SPACES) | STYLES | LENGTH_COMMANDS | {r"\hspace", r"\mspace", r"\\", r"\cr", r"\hline"}
 _LIMITS = (r"\limits", r"\nolimits", r"\displaylimits")
+_GAP = re.compile(r"[-+]?\d*\.?\d*\s*(?:pt|em|ex|mm|cm|in|pc|mu|bp|sp|\\(?:baselineskip|jot|lineskip|parskip|smallskipamount"
+                  r"|medskipamount|bigskipamount|normalbaselineskip|dimexpr.*|fill))$")
+_BLANKS = re.compile(r"\s+")
 _LENGTH_END = frozenset("mupteximcn")
 
 
@@ -48,6 +52,8 @@ class Group:
 
     items: list[Node]
     start: int = 0
+    is_bare: bool = False
+    r"""An argument that is a command without braces around it: `\dot\vec x` puts its dot elsewhere."""
 
 
 @dataclass(slots=True)
@@ -220,7 +226,8 @@ class _Parser:
         if text == "'":
             self.at += 1
             return Group([Scripts(None, None, Group([Symbol(r"\prime", start)]), "", start)], start)
-        return Group([self.parse_node(depth + 1)], start)
+        node = self.parse_node(depth + 1)
+        return Group([node], start, isinstance(node, Command))
 
     def parse_braced(self, depth: int) -> Group:
         start = self.position()
@@ -297,7 +304,7 @@ class _Parser:
             self.at += 1
             level += (token.text == "{") - (token.text == "}")
             if not level:
-                return " ".join((self.latex[first.end:token.start] + "|").split())[:-1]
+                return _BLANKS.sub(" ", self.latex[first.end:token.start])
         raise LatexError("opening brace without a closing one", first.start)
 
     def parse_raw_option(self, name: str) -> str:
@@ -391,7 +398,7 @@ class _Parser:
         if self.peek() == "[":
             end = next((i for i in range(self.at, min(self.at + 12, len(self.tokens))) if self.tokens[i].text == "]"), 0)
             inner = self.latex[self.tokens[self.at].end:self.tokens[end].start].strip() if end else ""
-            if (inner and inner[-2:] in ("pt", "em", "ex", "mm", "cm", "in", "pc", "mu")) or inner.startswith("\\"):
+            if _GAP.match(inner):
                 self.at = end + 1
                 return f"{gap}[{inner}]"
         return gap

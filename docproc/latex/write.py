@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from docproc.latex.commands import INFIX, LENGTH_COMMANDS
+from docproc.latex.commands import ACCENTS, INFIX, LENGTH_COMMANDS
 from docproc.latex.look_tables import (
     FENCED_MATRICES,
     FONT_COMMANDS,
@@ -14,6 +14,7 @@ from docproc.latex.look_tables import (
 from docproc.latex.tree import Command, Environment, Fence, Group, Node, Scripts, Symbol
 
 _QUAD = r"\quad"
+_ACCENTS = frozenset(f"\\{name}" for name in ACCENTS.split())
 _RUN_TOKEN = re.compile(r"\\[A-Za-z]+|.")
 
 
@@ -121,6 +122,9 @@ class Writer:
             out += ("{", raw, "}")
         stacked = name in (r"\overset", r"\underset", r"\stackrel")
         for index, arg in enumerate(item.args):
+            if arg.is_bare and name in _ACCENTS and not self.is_look:
+                self._node(arg.items[0], out, in_script)
+                continue
             self._braced(arg, out, in_script or (stacked and index == 0) or name == r"\substack"
                          or (name.startswith(r"\x") and "arrow" in name))
 
@@ -139,8 +143,9 @@ class Writer:
         out += (r"\right", item.right)
 
     def _environment(self, item: Environment, out: list[str], in_script: bool) -> None:
-        out.append(f"\\begin{{{item.name}}}")
-        out += item.arguments
+        begin = "".join((f"\\begin{{{item.name}}}", *item.arguments))
+        # mathtools fails on an & right after \begin{aligned}; a blank helps.
+        out.append(begin if self.is_key or item.arguments or item.rows[0][0].items else begin + " ")
         for number, row in enumerate(item.rows):
             if number:
                 out.append(r"\\" + item.gaps[number - 1])
