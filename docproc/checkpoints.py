@@ -16,6 +16,12 @@ if not (BUILT_IN_FOLDER / "config.json").is_file():  # until the first training 
     BUILT_IN_FOLDER = Path(__file__).parent / "model-dev"
 
 
+# Of each file of weights: its header and the first tensors.
+_FINGERPRINT_BYTES = 1 << 22
+# Entry of config.json that the built-in model and its descendants carry.
+RELEASE = "docproc_release"
+
+
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
     """A model ready to read."""
@@ -32,11 +38,12 @@ def model_name(model: str, adapter: Path | None = None) -> str:
     Raises:
         DependencyError: The folder of the model or the adapter is not there.
     """
+    model, adapter = _unfolded(model, adapter)
     if model == BUILT_IN:
-        release = json.loads((BUILT_IN_FOLDER / "config.json").read_text(encoding="utf-8")).get("docproc_release", "0")
+        release = json.loads((BUILT_IN_FOLDER / "config.json").read_text(encoding="utf-8")).get(RELEASE, "0")
         name = f"{BUILT_IN}-{release}"
     elif Path(model).is_dir():
-        name = Path(model).resolve().name
+        name = f"{Path(model).resolve().name}-{_fingerprint(Path(model))}"
     elif model.count("/") == 1 and not model.startswith((".", "/", "~")):
         name = model
     else:
@@ -50,7 +57,7 @@ def model_name(model: str, adapter: Path | None = None) -> str:
             raise DependencyError(
                 f"--adapter {adapter}: no adapter_model.safetensors there. Give a folder that docproc finetune wrote."
             )
-        name += f"+{adapter.resolve().name}-{hashlib.sha256(weights.read_bytes()).hexdigest()[:8]}"
+        name += f"+{adapter.resolve().name}-{_fingerprint(adapter)}"
     return name
 
 
@@ -100,6 +107,7 @@ def load_model_and_processor(
         model = str(BUILT_IN_FOLDER.parent / "model-dev")
     dtype = dtype or (torch.bfloat16 if where.startswith("cuda") else torch.float32)
     model_name(model, adapter)  # a path that is meant as one must not be taken for a hub name
+    model, adapter = _unfolded(model, adapter)
     source = str(BUILT_IN_FOLDER) if model == BUILT_IN else model
     if model == BUILT_IN:
         loaded = _load_built_in(dtype)
@@ -166,6 +174,28 @@ def load_processor(source: str) -> Any:
             f"--model {source} has no chat template (chat_template.jinja). Copy it from the base model's folder."
         )
     return ImageTextProcessor(image_processor, tokenizer, chat_template=template)
+
+
+def _fingerprint(folder: Path) -> str:
+    """8 digits that change with the weights: over name, size and beginning of each file, whatever the folder's name."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.glob("*.safetensors")):
+        with file.open("rb") as opened:
+            digest.update(f"{file.name} {file.stat().st_size} ".encode() + opened.read(_FINGERPRINT_BYTES))
+    return digest.hexdigest()[:8]
+
+
+def is_built_in(model: Any) -> bool:
+    """Whether a model is the built-in one, or one that was tuned from it."""
+    return hasattr(model.config, RELEASE)
+
+
+def _unfolded(model: str, adapter: Path | None) -> tuple[str, Path | None]:
+    """`--adapter` also takes the folder of a full training, which is a checkpoint of its own."""
+    is_checkpoint = adapter is not None and (adapter / "config.json").is_file()
+    if adapter is None or not is_checkpoint or (adapter / "adapter_config.json").is_file():
+        return model, adapter
+    return str(adapter), None
 
 
 def _load_built_in(dtype: Any) -> Any:

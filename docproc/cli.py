@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from docproc import __version__
+from docproc.cli_finetune import finetune
 from docproc.errors import DocprocError, ExitCode
 
 DEFAULT_OUTPUT = Path("docproc-out")
@@ -68,7 +69,7 @@ def _exit_code() -> int:
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "show_default": True, "max_content_width": 110})
 @click.version_option(__version__, prog_name="docproc")
 def cli() -> None:
-    r"""Find, read, check, store and search the formulas of whole documents, offline.
+    """Find, read, check, store and search the formulas of whole documents, offline.
 
     \b
     Example:
@@ -103,7 +104,7 @@ def cli() -> None:
 @click.option("--dry-run", is_flag=True, help="Stop after finding: draw the boxes on page pictures; no database.")
 @click.option("--json", "as_json", is_flag=True, help="With --dry-run: print one line a region instead.")
 def run(paths: tuple[Path, ...], dry_run: bool, as_json: bool, **given: Any) -> int:
-    r"""Digitize documents: find, read, check and store their formulas, and write Markdown.
+    """Digitize documents: find, read, check and store their formulas, and write Markdown.
 
     Takes PDF, PNG, JPEG, TIFF, WebP and BMP files, and folders of them. A second run of the same command goes on
     where the first one stopped.
@@ -142,11 +143,11 @@ def run(paths: tuple[Path, ...], dry_run: bool, as_json: bool, **given: Any) -> 
 @click.option("--nl", "as_lines", is_flag=True, help="Print one JSON object a line.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV with a header.")
 def search(query: tuple[str, ...], db: Path, limit: int, as_json: bool, as_lines: bool, as_csv: bool) -> int:
-    r"""Search formulas by words or by LaTeX, in any spelling.
+    """Search formulas by words or by LaTeX, in any spelling.
 
     \b
     Example:
-      docproc search "\int_0^\infty e^{-x^2}"
+      docproc search "\\int_0^\\infty e^{-x^2}"
       docproc search heat equation -n 5 --json
     """
     from docproc.search import search as find
@@ -161,7 +162,7 @@ def search(query: tuple[str, ...], db: Path, limit: int, as_json: bool, as_lines
 @database_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 def failures(db: Path, as_json: bool) -> int:
-    r"""List what failed or is doubtful, and the command that tries it again.
+    """List what failed or is doubtful, and the command that tries it again.
 
     \b
     Example:
@@ -183,7 +184,7 @@ def failures(db: Path, as_json: bool) -> int:
 @database_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def info(db: Path, as_json: bool) -> int:
-    r"""Show versions, device, model and its sources, and the database: what a bug report needs.
+    """Show versions, device, model and its sources, and the database: what a bug report needs.
 
     \b
     Example:
@@ -201,6 +202,9 @@ def info(db: Path, as_json: bool) -> int:
         for line in lines[1:]:
             click.echo(f"{'':18}{line}")
     return ExitCode.OK
+
+
+cli.add_command(finetune)
 
 
 def _run_options(given: dict[str, Any]) -> Any:

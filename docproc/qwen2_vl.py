@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from docproc.checkpoints import BUILT_IN, LoadedModel, load_model_and_processor, model_name
+from docproc.checkpoints import LoadedModel, is_built_in, load_model_and_processor, model_name
 from docproc.decode import greedy
 from docproc.prompt import conversation
 from docproc.recognition import OutOfMemoryError, max_new_tokens
@@ -54,7 +54,7 @@ class Qwen2VLRecognizer:
             loaded = load_model_and_processor(
                 options.model, options.device, adapter=options.adapter, load_in_4bit=options.load_in_4bit
             )
-            if options.model == BUILT_IN and loaded.model.device.type == "cpu":
+            if is_built_in(loaded.model) and loaded.model.device.type == "cpu":
                 quantize_for_cpu(loaded.model)
             return loaded
 
