@@ -99,7 +99,9 @@ def _find_in_column(rows: list[Row], layer: TextLayer, size: float) -> list[tupl
         if row.is_display or is_listing(row):
             continue
         for piece in find_inline(row.marks, row.size, row.is_table):
-            box = _with_rules(Box.around(mark.box for mark in piece), layer.rules, row.size)
+            box = Box.around(mark.box for mark in piece)
+            if not row.is_table:
+                box = _with_rules(box, layer.rules, row.size)
             found.append((row, Region(FormulaKind.INLINE, box)))
     return found
 
@@ -114,7 +116,7 @@ def _display_region(display: Display, rules: Sequence[Box], size: float) -> Regi
 
 def _with_rules(box: Box, rules: Sequence[Box], size: float) -> Box:
     """Grow a box over the fraction bars, radicals and overlines that touch it."""
-    near = box.padded(0.15 * size)
+    near = Box(box.x0 - 0.15 * size, box.y0 - 0.3 * size, box.x1 + 0.15 * size, box.y1 + 0.15 * size)
     grown = box
     for rule in rules:
         is_flat = rule.width >= rule.height

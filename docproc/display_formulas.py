@@ -105,7 +105,18 @@ def _is_display(row: Row, previous: Row | None, following: Row | None, layout: C
         return _stands_apart(row, previous, following, layout, is_centered)
     if share < 0.5 and not at_margin and indent > 0.8 * size:
         return is_centered or (n_words <= 3 and _stands_apart(row, previous, following, layout, is_centered))
-    return share < 0.62 and is_centered and not at_margin and indent > 1.5 * size and x1 < layout.right - 1.5 * size
+    if not is_centered or at_margin or indent < 1.5 * size or x1 > layout.right - 1.5 * size:
+        return False
+    if share < 0.62:
+        return True
+    has_relation = any(mark.kind is Kind.MATH and mark.text in "=≤≥<>≈∼→⇒∈≡" for mark in body)
+    return share < 0.85 and has_relation and not _is_caption(row) and _stands_apart(row, previous, following, layout, False)
+
+
+def _is_caption(row: Row) -> bool:
+    """Whether a row begins as captions and headings do."""
+    word = row.marks[0].word
+    return row.marks[0].glyph.is_bold or word in ("Figure", "Table", "Fig", "Algorithm", "Listing", "Section", "Chapter")
 
 
 def _stands_apart(

@@ -125,14 +125,19 @@ def count_fonts(pages: Sequence[Sequence[Glyph]]) -> FontStatistics:
         by_name = role_by_name(font)
         steps = advances[font]
         n_steps = sum(steps.values())
+        n, n_words = letters[font], in_words[font]
         if by_name is FontRole.CODE or (n_steps >= 20 and _mode_share(steps) > 0.95):
             roles[font] = FontRole.CODE
-        elif (by_name is FontRole.MATH and in_words[font] < 0.6 * max(letters[font], 1)) or (
-            proofs[font] >= 2 and proofs[font] > 0.5 * letters[font]
-        ):
+        elif by_name is FontRole.MATH and n_words < 0.6 * max(n, 1):
             roles[font] = FontRole.MATH
-        elif letters[font] >= _MIN_LETTERS:
-            roles[font] = FontRole.TEXT if in_words[font] > _TEXT_SHARE * letters[font] else FontRole.MATH
+        elif proofs[font] >= 2 and proofs[font] > 0.5 * n:
+            roles[font] = FontRole.MATH
+        elif n >= _MIN_LETTERS and n_words > _TEXT_SHARE * n:
+            roles[font] = FontRole.TEXT
+        elif n >= _MIN_LETTERS:
+            # A text font that mathematics borrows its letters from is judged letter by letter.
+            is_shared = n_words >= 8 and _ROMAN_OF_MATH.match(font) is None
+            roles[font] = FontRole.TEXT if is_shared else FontRole.MATH
     prose = [(n, font, size) for (font, size), n in sizes.items() if roles.get(font) is FontRole.TEXT]
     if not prose:
         return FontStatistics(roles)

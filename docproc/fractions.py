@@ -54,7 +54,9 @@ def _fractions(marks: Sequence[Mark], rules: Sequence[Box]) -> list[Stack]:
         y = (bar.y0 + bar.y1) / 2
         above = _part(near, y, found, is_above=True)
         below = _part(near, y, found, is_above=False)
-        if above and below and _fits(bar, above) | _fits(bar, below) and _is_centered(bar, above, below):
+        if not above or not below or not _is_centered(bar, above, below):
+            continue
+        if (_fits(bar, above) or _fits(bar, below)) and _is_alone(ordered, above) and _is_alone(ordered, below):
             members = above + below
             found.append(Stack(members, y, bar.x0, bar.x1, max(mark.size for mark in members)))
     return found
@@ -97,6 +99,22 @@ def _part(near: Sequence[Mark], y: float, inner: Sequence[Stack], *, is_above: b
 def _fits(bar: Box, part: Sequence[Mark]) -> bool:
     width = max(mark.x1 for mark in part) - min(mark.x0 for mark in part)
     return abs(width - bar.width) < _WIDTH_SLACK_PT + 0.04 * bar.width
+
+
+def _is_alone(marks: Sequence[Mark], part: Sequence[Mark]) -> bool:
+    """Whether no line of prose goes on beside a part: TeX keeps 1.2 pt of paper at each end of the bar."""
+    members = set(map(id, part))
+    x0, x1 = min(mark.x0 for mark in part), max(mark.x1 for mark in part)
+    main = max(part, key=lambda mark: mark.size)
+    words = {mark.word_index for mark in part if len(mark.word) > 3}
+    if len(words) > 5:
+        return False
+    return not any(
+        id(mark) not in members
+        and abs(mark.y - main.y) < 0.1 * main.size
+        and (-0.5 < x0 - mark.x1 < 2.0 or -0.5 < mark.x0 - x1 < 2.0)
+        for mark in marks
+    )
 
 
 def _is_centered(bar: Box, above: Sequence[Mark], below: Sequence[Mark]) -> bool:

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from docproc.fractions import AXIS_EM
-from docproc.page_marks import Kind, Mark
+from docproc.page_marks import FUNCTION_NAMES, Kind, Mark
 from docproc.records import Box
 
 if TYPE_CHECKING:
@@ -297,6 +297,11 @@ def _mark_scripts(row: Row) -> None:
                 mark.kind = Kind.MATH
         elif base.kind is Kind.DIGIT and shift > 0 and mark.kind in (Kind.DIGIT, Kind.MATH, Kind.PLAIN):
             mark.kind = Kind.MATH
+        elif base.kind is Kind.WORD and base.word in FUNCTION_NAMES and mark.text not in "∗†‡§¶*.,;:":
+            for other in row.marks:
+                if other.word_index == base.word_index:
+                    other.kind = Kind.MATH
+            mark.kind = Kind.MATH
         elif base.kind in (Kind.WORD, Kind.PUNCTUATION, Kind.CODE, Kind.NOTE):
             if base.kind is Kind.WORD and len(base.word) == 1 and _is_variable(base, mark):
                 base.kind = mark.kind = Kind.MATH
@@ -308,4 +313,4 @@ def _is_variable(base: Mark, script: Mark) -> bool:
     """Whether a single letter of a text font with a script is a variable, not a word with a footnote mark."""
     if script.x0 - base.x1 > 0.15 * base.size or script.text in "∗†‡§¶*.,;:":
         return False
-    return base.glyph.is_italic or script.kind is Kind.MATH or (script.is_letter and base.text not in "aAI")
+    return base.glyph.is_italic or script.kind is Kind.MATH or base.text not in "aAI"

@@ -58,7 +58,8 @@ def read_glyphs(page: pymupdf.Page) -> list[Glyph]:
                 continue
             for span in line["spans"]:
                 size, font, flags = span["size"], _plain_font_name(span["font"]), span["flags"]
-                is_bold, is_italic = bool(flags & 16), bool(flags & 2)
+                is_bold = bool(flags & 16) or "bold" in font.lower()
+                is_italic = bool(flags & 2) or any(word in font.lower() for word in ("ital", "obli", "slant"))
                 for char in span["chars"]:
                     x0, y0, x1, y1 = char["bbox"]
                     x, y = char["origin"]
