@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from docproc.records import Box
 from finetune.pretrain.page_truth import TrueRegion
@@ -41,10 +41,10 @@ class RegionError:
 
     kind: str
     what: str
-    """`in pieces`, `too big`, `shifted` or `not found` for a miss; `piece`, `too big` or `nothing there` for an invention."""
+    """A miss: `in pieces`, `one piece only`, `too big`, `shifted`, `not found`; invented: `piece`, `too big`,
+    `nothing there`."""
     box: Box
     latex: str = ""
-    number_of_page: int = field(default=0)
 
 
 def score_page(truth: Sequence[TrueRegion], found: Sequence[FoundRegion], pad_pt: float = 0.0) -> PageScore:

@@ -4,9 +4,9 @@
     python -m benchmarks.regions --pages 40 --split test --kind scanned --system scan --system pymupdf-layout
     python -m benchmarks.regions --pages 20 --kind scanned --draw /tmp/pages     # green: true, red: found
 
-`dev` is what the finders were made on; `test` shares no class, no font family and no source of formulas with it. Without
-`--formulas` the pages draw from samples/formulas/formulas.jsonl, which is enough to try things; published figures name
-the corpus. Needs pdflatex.
+`dev` is what the finders were made on; `test` shares no class, no font family and no source of formulas with it.
+Without `--formulas` the pages draw from samples/formulas/formulas.jsonl, which is enough to try things; published
+figures name the corpus. Needs pdflatex.
 """
 
 from __future__ import annotations
@@ -87,8 +87,8 @@ def main() -> int:
             )
         )
         scans = [scan_page(page, arguments.seed) for page in pages] if is_scanned else None
-        for name in arguments.system or _DEFAULT_SYSTEMS[is_scanned]:
-            reports.append(_run(name, kind, pages, scans, arguments))
+        systems = arguments.system or _DEFAULT_SYSTEMS[is_scanned]
+        reports += [_run(name, kind, pages, scans, arguments) for name in systems]
     if arguments.json:
         for report in reports:
             print(json.dumps(report.as_json() | {"split": arguments.split, "seed": arguments.seed}))
@@ -191,11 +191,9 @@ def _print_table(reports: Sequence[Report], arguments: argparse.Namespace) -> No
         cells.append(f"{report.pages / report.seconds:.1f}" if report.seconds else "-")
         print(f"| {' | '.join(cells)} |")
     for report in reports:
-        false = [report.counts[kind, "false@0.5"] / max(1, report.pages) for kind in KINDS]
+        false = [f"{kind} {report.counts[kind, 'false@0.5'] / max(1, report.pages):.2f}" for kind in KINDS]
         if report.kind.startswith("no-formula"):
-            print(
-                f"{report.kind} ({report.pages} pages), {report.system}: false regions a page {false[0]:.2f} display, {false[1]:.2f} inline"
-            )
+            print(f"{report.kind} ({report.pages} pages), {report.system}, false regions a page: " + ", ".join(false))
         else:
             print(
                 f"{report.kind}, {report.system}, errors: "

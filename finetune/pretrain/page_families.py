@@ -57,7 +57,8 @@ _CONFERENCE = r"""
 \makeatother
 """
 
-# T1-encoded Computer Modern comes as bitmaps where cm-super is missing; in OT1 only the sign of degree would.
+# T1-encoded Computer Modern comes as bitmaps where cm-super is missing, and the symbols of TS1 may be missing too: use
+# OT1, and no sign of TS1.
 _NO_BITMAPS = r"\AtBeginDocument{\def\textdegree{deg.\ }\def\textbullet{*}}"
 
 CLASSES: dict[str, tuple[DocumentClass, ...]] = {
@@ -73,7 +74,7 @@ CLASSES: dict[str, tuple[DocumentClass, ...]] = {
     "test": (
         DocumentClass("scrartcl", _SMALL),
         DocumentClass("scrreprt", _SMALL, "never", has_chapters=True),
-        DocumentClass("memoir", _BIG, "never", has_chapters=True),
+        DocumentClass("memoir", _BIG, "never", has_chapters=True, options="oldfontcommands"),
         DocumentClass("amsbook", _SMALL, "never", has_chapters=True),
         DocumentClass("amsproc", _SMALL, "never"),
         DocumentClass("proc", ("10pt", "11pt"), "never"),
@@ -109,7 +110,9 @@ FAMILIES: dict[str, tuple[FontFamily, ...]] = {
     ),
     "test": (
         FontFamily("mlmodern", r"\usepackage{mlmodern}", needs="mlmodern.sty"),
-        FontFamily("newtx", r"\usepackage{newtxtext,newtxmath}", loads_symbols=True, needs="newtxmath.sty"),
+        FontFamily(
+            "newtx", _NO_BITMAPS + r"\usepackage{newtxtext,newtxmath}", loads_symbols=True, needs="newtxmath.sty"
+        ),
         FontFamily("libertinus", r"\usepackage{libertine}\usepackage{libertinust1math}", needs="libertinust1math.sty"),
         FontFamily("stix", r"\usepackage{stix}", loads_symbols=True, needs="stix.sty"),
         FontFamily("stix2", r"\usepackage{stix2}", loads_symbols=True, needs="stix2.sty"),
@@ -144,7 +147,6 @@ FAMILIES: dict[str, tuple[FontFamily, ...]] = {
             needs="baskervillef.sty",
         ),
         FontFamily("mathdesign", r"\usepackage[utopia]{mathdesign}", loads_symbols=True, needs="mathdesign.sty"),
-        FontFamily("artemisia", r"\usepackage{gfsartemisia}", needs="gfsartemisia.sty"),
     ),
 }
 

@@ -19,6 +19,8 @@ _UNUSABLE = re.compile(
 )
 OWN_SOURCE = "docproc"
 """Formulas of samples/, written for this project: enough to try things without a corpus, in both splits."""
+_SENTENCE = re.compile(r"(?<![\\a-zA-Z])[a-z]{3,} [a-z]{3,}(?![a-zA-Z])")
+"""Two words without a command: prose that a source's stray dollar turned into mathematics."""
 _LETTERS = "abcdefghijklmnpqrstuvwxyz"
 _GREEK = [
     "alpha",
@@ -59,10 +61,10 @@ class SourceFormula:
 
 
 def load_formulas(paths: Sequence[Path], split: str) -> list[SourceFormula]:
-    """Read formulas of one split from JSON Lines files (`.xz` or plain) with the keys latex, kind and source.
+    r"""Read formulas of one split from JSON Lines files (`.xz` or plain) with the keys latex, kind and source.
 
     Args:
-        paths: Files; `\\begin{align*}` records and others that cannot stand inside a formula are left out.
+        paths: Files; `\begin{align*}` records and others that cannot stand inside a formula are left out.
         split: `test` takes the held-out sources only, `dev` all others; stacks-project is sampled down to a tenth.
 
     Returns:
@@ -183,13 +185,13 @@ _ROMAN = re.compile(
     r"\\(?:mathrm|text|textrm|operatorname\*?|mathbf|textbf|textit|mathit|mathsf|mathtt|texttt|mbox|ce)\s*\{[^{}$]*\}"
 )
 _NEUTRAL = re.compile(
-    r"\\[,;:! ]|\\(?:quad|qquad|displaystyle|textstyle|ldots|dots|cdots|circ|prime|cdot|times|ast|star|dagger|ddagger|bullet|"
-    r"checkmark|left|right|[bB]igg?[lr]?|%|\$|&|#|\{|\})(?![a-zA-Z])|[-+~\d.,;:!?()\[\]{}|/*%'\"\s^]"
+    r"\\[,;:! ]|\\(?:quad|qquad|displaystyle|textstyle|ldots|dots|cdots|circ|prime|cdot|times|ast|star|dagger|ddagger|"
+    r"bullet|checkmark|left|right|[bB]igg?[lr]?|%|\$|&|#|\{|\})(?![a-zA-Z])|[-+~\d.,;:!?()\[\]{}|/*%'\"\s^]"
 )
 
 
 def is_undecidable(latex: str) -> bool:
-    """Whether the printed formula looks just like prose: a plain number, a plain word, a lone sign.
+    r"""Whether the printed formula looks just like prose: a plain number, a plain word, a lone sign.
 
     Neither finding such a formula nor missing it says anything of a finder: `$3$` and `3` are the same ink.
 
@@ -197,8 +199,8 @@ def is_undecidable(latex: str) -> bool:
         latex: Without delimiters.
 
     Returns:
-        True for `3`, `1{,}000`, `-5`, `(0, 1)`, `\\mathrm{and}`, `50\\%`, `\\times`, `\\ce{H2O}`; False for anything with a
-        letter of mathematics, a relation, a script or a big symbol.
+        True for `3`, `1{,}000`, `-5`, `(0, 1)`, `\mathrm{and}`, `50\%`, `\times`, `\ce{H2O}`; False for anything
+        with a letter of mathematics, a relation, a script or a big symbol.
     """
     if "\\ce" in latex and ("->" in latex or "<=>" in latex):
         return False
@@ -218,7 +220,7 @@ def _without_end_mark(latex: str) -> str:
 def _is_balanced(formula: SourceFormula) -> bool:
     """Whether an inline formula closes what it opens: `s - t)` is a scrap that its source cut in two."""
     plain = re.sub(r"\\(?:left|right|[bB]igg?[lrm]?)\s*", "", formula.latex)
-    return formula.kind == "display" or plain.count("(") == plain.count(")")
+    return formula.kind == "display" or (plain.count("(") == plain.count(")") and not _SENTENCE.search(formula.latex))
 
 
 def split_rows(latex: str) -> tuple[str, list[list[str]]] | None:

@@ -89,7 +89,8 @@ def read_truth(pdf: bytes, formulas: Sequence[MarkedFormula]) -> tuple[bytes, li
 
 def _page_ink(page: pymupdf.Page, number: int) -> list[tuple[int, _Ink]]:
     """All marked glyphs and rules of a page in drawing order within each sort, with their marks."""
-    found, empty = [], []
+    found: list[tuple[int, _Ink]] = []
+    empty: list[tuple[int, _Ink]] = []
     for block in page.get_text("rawdict", flags=_CHARACTERS)["blocks"]:
         for line in block.get("lines", ()):
             for span in line["spans"]:
