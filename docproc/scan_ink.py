@@ -50,24 +50,34 @@ def read_ink(image: np.ndarray) -> Ink:
     Returns:
         Its components without specks, figures, and what lies inside figures.
     """
-    ink = binarize(image)
-    stats = cv2.connectedComponentsWithStats(ink, connectivity=8)[2][1:].astype(np.int64)
+    ink, is_strong = binarize(image)
+    _, labels, all_stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
+    has_strong = np.zeros(len(all_stats), bool)
+    has_strong[labels[is_strong]] = True  # what shines through from the back has no dark core
+    stats = all_stats[1:][has_strong[1:]].astype(np.int64)
     boxes = np.column_stack([stats[:, 0], stats[:, 1], stats[:, 0] + stats[:, 2], stats[:, 1] + stats[:, 3]])
     areas = stats[:, cv2.CC_STAT_AREA]
     x_height = _x_height(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT], areas)
     em = x_height / _X_HEIGHT_EM
     figures = _figures(boxes, em, image.shape)
     middle = (boxes[:, :2] + boxes[:, 2:]) / 2
-    keep = areas >= max(3.0, _SPECK_EM2 * em * em)
+    keep = (areas >= max(3.0, _SPECK_EM2 * em * em)) & ~_is_dust(boxes, em, image.shape)
     for x0, y0, x1, y1 in figures:
         keep &= ~((middle[:, 0] >= x0) & (middle[:, 0] < x1) & (middle[:, 1] >= y0) & (middle[:, 1] < y1))
     return Ink(boxes[keep], areas[keep], x_height, em, figures, (image.shape[0], image.shape[1]))
 
 
-def binarize(image: np.ndarray) -> np.ndarray:
-    """Ink as uint8 0 and 1: darker than Otsu's threshold, which a clean page keeps between faint and bold."""
+def binarize(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Part ink from paper by Otsu's threshold, which a clean page keeps between faint and bold.
+
+    Returns:
+        Ink as uint8 0 and 1, and as bool the pixels that are dark enough to be the core of a stroke.
+    """
     threshold, _ = cv2.threshold(image, 0, 1, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
-    return np.asarray(cv2.threshold(image, float(np.clip(threshold, 110, 200)), 1, cv2.THRESH_BINARY_INV)[1])
+    ink = np.asarray(cv2.threshold(image, float(np.clip(threshold, 110, 200)), 1, cv2.THRESH_BINARY_INV)[1])
+    values = image[ink > 0][::7]
+    darkest = float(np.percentile(values, 10)) if values.size else 0.0
+    return ink, image < darkest + 0.42 * (255.0 - darkest)
 
 
 def _x_height(widths: np.ndarray, heights: np.ndarray, areas: np.ndarray) -> float:
@@ -82,6 +92,20 @@ def _x_height(widths: np.ndarray, heights: np.ndarray, areas: np.ndarray) -> flo
         reach = max(1, height // 10)
         smooth[height] = counts[max(0, height - reach) : height + reach + 1].sum()
     return float(np.argmax(smooth))
+
+
+def _is_dust(boxes: np.ndarray, em: float, shape: tuple[int, ...]) -> np.ndarray:
+    """Whether a component is a dot too far from any letter to be part of one, or of a row of dots."""
+    size = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
+    is_dot = size < 0.22 * em
+    scale = 0.25
+    near = np.zeros((int(shape[0] * scale) + 2, int(shape[1] * scale) + 2), np.uint8)
+    reach = 0.55 * em
+    for x0, y0, x1, y1 in boxes[(size > 0.3 * em) & (size < 8 * em)].tolist():
+        top, left = max(0, int((y0 - 0.3 * em) * scale)), max(0, int((x0 - reach) * scale))
+        near[top : int((y1 + 0.3 * em) * scale) + 1, left : int((x1 + reach) * scale) + 1] = 1
+    middle = ((boxes[:, :2] + boxes[:, 2:]) / 2 * scale).astype(np.int64)
+    return np.asarray(is_dot & (near[middle[:, 1], middle[:, 0]] == 0))
 
 
 def _figures(boxes: np.ndarray, em: float, shape: tuple[int, ...]) -> np.ndarray:

@@ -36,7 +36,7 @@ def find_inline(ink: Ink, line: ScanLine) -> list[Box]:
     if line.is_monospaced:
         return []
     has_text = any(word.text for word in line.words)
-    kinds = [_kind(ink, line, word) for word in line.words]
+    kinds = _kinds(ink, line)
     boxes = []
     for first, last in _runs(ink, line.words, kinds):
         parts = _without_edges(ink, line.words[first : last + 1]) if has_text else _parts(line.words, first, last)
@@ -49,17 +49,28 @@ def find_inline(ink: Ink, line: ScanLine) -> list[Box]:
     return sorted(boxes, key=lambda box: box.x0)
 
 
-def _kind(ink: Ink, line: ScanLine, word: ScanWord) -> WordKind:
-    """The word's kind, seen beside its ink: scripts make a symbol of what could be a word or a number."""
-    if not word.text:
-        return word.kind
-    core = word.text.strip(_TRAILING + _OPEN + _CLOSE)
-    is_short = len(core) <= 4 and core[:1].isalpha() and not re.fullmatch(r"\d+(?:st|nd|rd|th)", core)
-    if word.kind in (WordKind.PROSE, WordKind.LETTER) and is_short and has_scripts(ink, word.parts, line.baseline):
-        return WordKind.MATH
-    if word.kind is WordKind.MATH and re.fullmatch(r"[A-Z]{1,2}\d{1,2}", core):  # A4, H2: a name unless the 4 is low
-        return WordKind.MATH if has_scripts(ink, word.parts, line.baseline) else WordKind.PROSE
-    return word.kind
+def _kinds(ink: Ink, line: ScanLine) -> list[WordKind]:
+    """The words' kinds, seen beside their ink and neighbors."""
+    kinds = [word.kind for word in line.words]
+    for index, word in enumerate(line.words):
+        if not word.text:
+            continue
+        core = word.text.strip(_TRAILING + _OPEN + _CLOSE)
+        if kinds[index] is WordKind.LETTER and has_scripts(ink, word.parts, line.baseline):
+            kinds[index] = WordKind.MATH
+        elif kinds[index] is WordKind.MATH and re.fullmatch(r"[A-Z]{1,2}\d{1,2}", core):
+            # A4, H2: names unless the 4 stands low.
+            kinds[index] = WordKind.MATH if has_scripts(ink, word.parts, line.baseline) else WordKind.PROSE
+        elif kinds[index] is WordKind.REFERENCE and index and _ends_open(line.words[index - 1], kinds[index - 1]):
+            kinds[index] = WordKind.NUMBER  # the (0) of g = (0)
+        elif not word.text.strip(".,·") and index + 1 < len(kinds):
+            is_dotted = not line.words[index + 1].text.strip(".,·") or (index and kinds[index - 1] is WordKind.OPERATOR)
+            kinds[index] = WordKind.OPERATOR if is_dotted else kinds[index]  # . . .
+    return kinds
+
+
+def _ends_open(word: ScanWord, kind: WordKind) -> bool:
+    return kind is WordKind.OPERATOR or (kind is WordKind.MATH and bool(_JOINS_RIGHT.search(word.text)))
 
 
 def _runs(ink: Ink, words: list[ScanWord], kinds: list[WordKind]) -> list[tuple[int, int]]:
@@ -84,10 +95,12 @@ def _runs(ink: Ink, words: list[ScanWord], kinds: list[WordKind]) -> list[tuple[
 def _joined(ink: Ink, words: list[ScanWord], kinds: list[WordKind], index: int, depth: int) -> bool:
     """Whether a formula goes on from word `index` to the next one."""
     left, right = words[index], words[index + 1]
-    if depth > 0:
+    if depth > 0 or right.x0 < left.x1:  # within brackets; one above the other
         return True
     if right.x0 - left.x1 > 2.5 * ink.em:
         return False
+    if _is_dots(left) or _is_dots(right):
+        return True
     if kinds[index] in (WordKind.OPERATOR, WordKind.FUNCTION) or kinds[index + 1] is WordKind.OPERATOR:
         return left.text[-1:] not in (",", ";", ".")
     if left.text and right.text:
@@ -99,6 +112,10 @@ def _joined(ink: Ink, words: list[ScanWord], kinds: list[WordKind], index: int, 
         if WordKind.LETTER in beside or WordKind.NUMBER in beside:
             return beside == (WordKind.NUMBER, WordKind.MATH) and not left.text[-1:].isalpha()
     return right.x0 - left.x1 < _APART_EM * ink.em
+
+
+def _is_dots(word: ScanWord) -> bool:
+    return bool(word.text) and not word.text.strip(".,·…⋯")
 
 
 def _is_formula(words: list[ScanWord], kinds: list[WordKind]) -> bool:
@@ -141,14 +158,16 @@ def _without_edges(ink: Ink, words: list[ScanWord]) -> list[int]:
     """Components of a formula without the punctuation and the unmatched brackets at its ends."""
     parts = sorted(_parts(words, 0, len(words) - 1), key=lambda part: int(ink.boxes[part, 0]))
     text = "".join(word.text for word in words)
+    if re.search(r"[A-Za-z)]['’′]$", text) and not re.search(r"^['‘’]", text):
+        return parts  # a prime
     while text and parts:
         is_closing = text[-1] in _CLOSE and _depth(text) < 0
         if not (text[-1] in _TRAILING or is_closing):
             break
         height = ink.boxes[parts[-1], 3] - ink.boxes[parts[-1], 1]
-        if is_closing == (height > 0.9 * ink.x_height):
+        if text[-1] in "?!" or is_closing == (height > 0.9 * ink.x_height):
             removed = parts.pop()
-            if text[-1] in ":;" and parts and _overlap(ink, removed, parts[-1]):
+            if text[-1] in ":;?!" and parts and _overlap(ink, removed, parts[-1]):
                 parts.pop()
         text = text[:-1]
     while text and parts and (text[0] in "\"“'‘„" or (text[0] in _OPEN and _depth(text) > 0)):

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from docproc.records import Box
-from docproc.word_kinds import WordKind, is_cjk, judge_word
+from docproc.word_kinds import WordKind, is_cjk, judge_beside, judge_word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,19 +83,56 @@ def _lines_of_ocr(ink: Ink, words: Sequence[OcrWord], zoom: float) -> list[ScanL
             continue
         group.sort(key=lambda word: word.box.x0)
         scan_words = [
-            ScanWord([], _kind(word, cjk), word.text, word.box.x0 * zoom, word.box.x1 * zoom) for word in group
+            ScanWord([], WordKind.PROSE, word.text, word.box.x0 * zoom, word.box.x1 * zoom) for word in group
         ]
+        confidence = {id(scan_word): word.confidence for scan_word, word in zip(scan_words, group, strict=True)}
         for chunk in _chunks(ink, own, _WORD_GAP_EM * 0.7 * ink.em):
             x0, x1 = ink.boxes[chunk, 0].min(), ink.boxes[chunk, 2].max()
             nearest = max(scan_words, key=lambda word: min(word.x1, x1) - max(word.x0, x0))
             nearest.parts += chunk
-        lines.append(_line(ink, [word for word in scan_words if word.parts]))
+        split = []
+        for word in scan_words:
+            pieces = _split_at_gaps(ink, word)
+            for piece in pieces:
+                piece.kind = _kind(piece.text, confidence[id(word)], cjk)
+            split += pieces
+        for word, kind in zip(split, judge_beside([w.kind for w in split], [w.text for w in split]), strict=True):
+            word.kind = kind
+        lines.append(_line(ink, split))
     return lines
 
 
-def _kind(word: OcrWord, cjk: bool) -> WordKind:
-    kind = judge_word(word.text, is_cjk_page=cjk)
-    is_doubtful = word.confidence < _DOUBT and len(word.text) <= _DOUBT_LETTERS
+def _split_at_gaps(ink: Ink, word: ScanWord) -> list[ScanWord]:
+    """Part a word where its ink shows spaces that the OCR left out; its text is parted in proportion.
+
+    The nearest change between letters and other signs is taken for the place, since letters differ in width.
+    """
+    chunks = _chunks(ink, word.parts, _WORD_GAP_EM * ink.em)
+    is_one = word.text.strip(".,;:!?()[]-‐'’\"").isalpha()
+    if len(chunks) < 2 or len(word.text) < len(chunks) or is_one:
+        return [word] if word.parts else []
+    text, start, pieces = word.text, 0, []
+    left, right = float(ink.boxes[word.parts, 0].min()), float(ink.boxes[word.parts, 2].max())
+    for index, chunk in enumerate(chunks):
+        end = len(text)
+        if index + 1 < len(chunks):
+            edge = (float(ink.boxes[chunk, 2].max()) + float(ink.boxes[chunks[index + 1], 0].min())) / 2
+            guess = (edge - left) / max(1.0, right - left) * len(text)
+            places = range(start + 1, len(text) - (len(chunks) - index - 1) + 1)
+            end = min(places, key=lambda place: abs(place - guess) - (1.6 if _is_seam(text, place) else 0.0))
+        pieces.append(ScanWord(chunk, WordKind.PROSE, text[start:end]))
+        start = end
+    return pieces
+
+
+def _is_seam(text: str, place: int) -> bool:
+    before, after = text[place - 1], text[place : place + 1]
+    return before.isalpha() != after.isalpha() or (before.islower() and after.isupper())
+
+
+def _kind(text: str, confidence: float, cjk: bool) -> WordKind:
+    kind = judge_word(text, is_cjk_page=cjk)
+    is_doubtful = confidence < _DOUBT and len(text) <= _DOUBT_LETTERS
     return WordKind.MATH if is_doubtful and kind in (WordKind.PROSE, WordKind.LETTER) else kind
 
 

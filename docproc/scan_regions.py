@@ -31,7 +31,7 @@ _POINTS_PER_INCH = 72.0
 _DISPLAY_GAP_EM = 1.15
 # An equation number stands at least this far from its formula.
 _NUMBER_GAP_EM = 1.2
-_NUMBER = re.compile(r"[(\[（]\s*([A-Z]?\.?\d{1,3}(?:[.\-–:]\d{1,3})*[a-z]?)\s*[)\]）]")
+_NUMBER = re.compile(r"[(\[（]((?=\W*\w*\W?\d)[A-Z]{0,4}[.\-]?\d{1,3}(?:[.\-–:]\d{1,3})*[a-z]?[*′']?)[)\]）]")
 # A rule at least this long is a table's; fraction bars that long stand alone in their display.
 _TABLE_RULE_EM = 9.0
 
@@ -60,7 +60,9 @@ def find_in_image(page: Page, options: RegionOptions, words: Sequence[OcrWord] |
     zoom = page.dpi / _POINTS_PER_INCH
     lines = read_lines(ink, words, zoom)
     gutters = _gutters(ink, lines)
+    _release_displays_with_words(ink, lines)
     _keep_lines_of_paragraphs(ink, lines)
+    lines = _give_fragments_to_prose(ink, lines)
     displays = _find_displays(ink, lines, gutters)
     regions = []
     for display in displays:
@@ -75,26 +77,76 @@ def find_in_image(page: Page, options: RegionOptions, words: Sequence[OcrWord] |
 
 def _gutters(ink: Ink, lines: list[ScanLine]) -> list[float]:
     """Middles in pixels of the vertical strips of white between columns; empty for one column."""
-    prose = [line.box for line in lines if line.is_prose and line.box.width > 8 * ink.em]
+    prose = [line for line in lines if line.is_prose and line.box.width > 8 * ink.em]
     if len(prose) < 8:
         return []
-    cover = np.zeros(ink.shape[1] + 1)
-    for box in prose:
-        cover[int(box.x0)] += 1
-        cover[min(int(box.x1), ink.shape[1])] -= 1
+    # A line that crosses all columns (a title) hides no gutter if lines on both sides leave it free.
+    cover = np.zeros(ink.shape[1] + 2)
+    for line in prose:
+        cover[int(line.box.x0)] += 1
+        cover[int(line.box.x1)] -= 1
     cover = np.cumsum(cover)[:-1]
-    is_free = cover <= 0.12 * cover.max()
-    used = np.flatnonzero(~is_free)
+    is_free = (cover <= 0.15 * np.percentile(cover[cover > 0], 90)).astype(np.int8)
     gutters = []
-    edges = np.flatnonzero(np.diff(is_free.astype(np.int8)))
+    edges = np.flatnonzero(np.diff(is_free))
     for start, end in pairwise(edges.tolist()):
-        if not is_free[start + 1] or end - start < 0.8 * ink.em or not used[0] < start < used[-1]:
-            continue
-        left = sum(box.x1 <= end + 1 for box in prose)
-        right = sum(box.x0 >= start for box in prose)
-        if min(left, right) >= 0.2 * len(prose):
+        left = sum(line.box.x1 <= end + 1 for line in prose)
+        right = sum(line.box.x0 >= start for line in prose)
+        if is_free[start + 1] and end - start > 0.5 * ink.em and min(left, right) >= 0.15 * len(prose):
             gutters.append((start + end) / 2)
     return gutters
+
+
+def _give_fragments_to_prose(ink: Ink, lines: list[ScanLine]) -> list[ScanLine]:
+    """Join pieces that the OCR read by themselves (numerators, limits) to the line of prose that they stand in."""
+    prose = [line for line in lines if line.is_prose]
+    kept = []
+    for line in lines:
+        home = None
+        if not line.is_prose and not line.is_monospaced and line.box.width < 8 * ink.em:
+            for other in prose:
+                is_within = other.box.x0 - ink.em < line.box.x0 and line.box.x1 < other.box.x1 + 3 * ink.em
+                shared = min(line.box.y1, other.box.y1) - max(line.box.y0, other.box.y0)
+                middle = abs((line.box.y0 + line.box.y1) / 2 - (other.baseline - 0.5 * ink.x_height))
+                if is_within and shared > 0.3 * min(line.box.height, ink.em) and middle < 1.1 * ink.em:
+                    home = other
+                    break
+        if home is None:
+            kept.append(line)
+            continue
+        for word in line.words:
+            is_bare = word.kind in (WordKind.LETTER, WordKind.NUMBER, WordKind.REFERENCE)
+            is_level = abs(line.baseline - home.baseline) < 0.2 * ink.em
+            word.kind = WordKind.MATH if is_bare and not is_level else word.kind
+        home.words = sorted([*home.words, *line.words], key=lambda word: word.x0)
+        home.parts += line.parts
+    return kept
+
+
+def _release_displays_with_words(ink: Ink, lines: list[ScanLine]) -> None:
+    """Take lines such as `x in U if and only if y in V` for displays: indented, apart, and much mathematics."""
+    prose = [line for line in lines if line.is_prose and line.box.width > 8 * ink.em]
+    for line in prose:
+        widths = {kind: sum(word.x1 - word.x0 for word in line.words if word.kind is kind) for kind in WordKind}
+        math = widths[WordKind.MATH] + widths[WordKind.OPERATOR]
+        if math < 0.5 * widths[WordKind.PROSE]:
+            continue
+        near = [
+            other
+            for other in lines
+            if other is not line
+            and other.box.x0 < line.box.x1
+            and other.box.x1 > line.box.x0
+            and -2.2 * ink.em < other.baseline - line.baseline < 2.2 * ink.em
+        ]
+        gaps = [max(other.box.y0 - line.box.y1, line.box.y0 - other.box.y1) for other in near]
+        left = min((other.box.x0 for other in prose if _above_each_other(other.box, line.box)), default=line.box.x0)
+        if line.box.x0 > left + 1.5 * ink.em and all(gap > 0.55 * ink.em for gap in gaps):
+            line.is_prose = False
+
+
+def _above_each_other(one: Box, two: Box) -> bool:
+    return one.x0 < two.x1 and one.x1 > two.x0
 
 
 def _keep_lines_of_paragraphs(ink: Ink, lines: list[ScanLine]) -> None:
@@ -190,10 +242,12 @@ def _is_walled(walls: list[Box], box: np.ndarray, bottom: float) -> bool:
 
 
 def _is_table(ink: Ink, parts: list[int]) -> bool:
-    """Whether two long rules of equal extent lie one above the other."""
+    """Whether long rules show a table (two of equal extent, one above the other) or a plot (with an upright one)."""
     boxes = ink.boxes[parts]
     widths, heights = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
     rules = boxes[(widths > _TABLE_RULE_EM * ink.em) & (heights < 0.3 * ink.em)]
+    if len(rules) and bool((heights[widths < 0.3 * ink.em] > 4 * ink.em).any()):
+        return True  # axes of a plot
     return any(
         int(((np.abs(rules[:, 0] - rule[0]) < ink.em) & (np.abs(rules[:, 2] - rule[2]) < ink.em)).sum()) >= 2
         for rule in rules
@@ -245,7 +299,8 @@ def _is_display(ink: Ink, display: _Display) -> bool:
     math = widths[WordKind.MATH] + widths[WordKind.OPERATOR] + widths[WordKind.FUNCTION]
     other = widths[WordKind.PROSE]
     if any(word.text for word in display.words):
-        return math > 0 and math >= other
+        has_tall = bool((boxes[:, 3] - boxes[:, 1] > 2.2 * ink.em).any())
+        return (math > 0 or has_tall) and math + widths[WordKind.NUMBER] >= 0.4 * other
     return width > 2 * ink.em and letters >= 3
 
 

@@ -33,6 +33,7 @@ of in to is it as at be by we on or an if so no do up us my he me go am ab da du
 un et il en au ou ce ne se sa si tu el lo al es un su mi te va vs cf pp th nd rd st mr dr jr ms eq eg ie ph ch no vol
 fig eqs eqn etc hz km kg cm mm nm kb mb gb tv pc id ok ai ml pm ad bc why try dry sky fly my by shy cry nth hmm html
 http https www pdf xml sql mph pdfs pde pdes ode odes ltd ref refs sec secs tbl ii iii iv vi vii viii ix xi xii xiii
+txt csv png jpg str cfg src cmd tmp std
 """
 _FUNCTIONS = frozenset(_FUNCTION_LIST.split())
 _SHORT_WORDS = frozenset(_SHORT_WORD_LIST.split())
@@ -44,7 +45,25 @@ _GREEK = re.compile(r"[Α-Ωα-ωϑϕϖϱϵ∆µ]")
 _CJK = re.compile(r"[\u3000-\u30ff\u3400-\u9fff]")
 _NUMBER = re.compile(r"[-−–+]?[$€£]?\d[\d,.:’']*(?:[%‰°]|st|nd|rd|th|s|k|M)?")
 _RANGE = re.compile(r"\d+(?:[-–/.]\d+)+")
-_REFERENCE = re.compile(r"[\[(（]?[A-Z]?\d{1,3}(?:[.\-–]\d{1,3})*[a-z]?[\])）]")
+_REFERENCE = re.compile(r"[\[(（](?=\W*\w*\W?\d)[A-Z]{0,4}[.\-]?\d{1,3}(?:[.\-–:]\d{1,3})*[a-z]?[*′']?[\])）]")
+# 40V, 2.4MHz: more than one digit before a unit of one letter, for 2m and 3s are more often products.
+_QUANTITY = re.compile(
+    r"\d[\d.,]*(?:[kMGT]?(?:Hz|B|eV|Pa|W)|mol|cm|km|mm|nm|kg|mg|ms|min|°C?|%|dB|dpi|pt|px)|\d[\d.,]+[VWAKNJLhCFmsg]"
+)
+_SENTENCE_START_LIST = """
+The This That These Those There They When Where Here For From Let Since Then Thus Hence Now However Suppose Consider
+Because Although And But Each Every Any All Some Note Such With Both Recall Therefore Moreover One Two Assume Note Our
+"""
+_SENTENCE_STARTS = frozenset(_SENTENCE_START_LIST.split())
+_UNIT_LIST = "V W A K N J L h s m g Hz kHz MHz GHz eV keV MeV GeV Pa kPa kg mg mm cm km nm GB MB TB kB ms µs ns"
+_UNITS = frozenset(_UNIT_LIST.split())
+# What follows these is the number of something, never a formula.
+_CUES = re.compile(
+    r"(?:remark|theorem|lemma|definition|example|section|sec|figure|fig|table|tab|chapter|proposition|corollary|exercise"
+    r"|equation|eq|appendix|part|step|algorithm|axiom|claim|conjecture|problem|no|p|pp|page|vol|version|§+)s?\.?",
+    re.IGNORECASE,
+)
+_SERIAL = re.compile(r"[A-Z]{1,3}-?\d{3,}(?:-?[A-Z0-9]+)*|(?=\S*\d)[A-Z0-9]{2,}-[A-Z0-9]{1,}")
 _BRACKETS = "()[]{}（）［］"
 _EDGE_PUNCTUATION = ".,;:!?\"“”„'’‘…。，、；："
 
@@ -61,16 +80,26 @@ def judge_word(text: str, *, is_cjk_page: bool = False) -> WordKind:
     """
     if _REFERENCE.fullmatch(text.rstrip(".,;:")):
         return WordKind.REFERENCE
+    if re.fullmatch(r"[.…·⋯]{2,}|…", text.strip(",")):
+        return WordKind.OPERATOR
+    if re.fullmatch(r"[(\[]?(?:[A-Za-z]\.){2,}[A-Za-z]?[,:;)\]]*", text):  # i.e., n.b., U.S.
+        return WordKind.PROSE
     core = text.strip(_EDGE_PUNCTUATION)
     bare = core.strip(_BRACKETS + _EDGE_PUNCTUATION)
     if not bare:
         return WordKind.MATH if core in ("∥", "|") else WordKind.OPERATOR if core else WordKind.PROSE
     if re.search(r"www\.|https?:|@|\.(?:com|org|net|edu|io|py|html?)\b", bare):
         return WordKind.PROSE
+    if _QUANTITY.fullmatch(bare):
+        return WordKind.NUMBER
+    if _SERIAL.fullmatch(bare) or re.fullmatch(r"[^\W\d_]{2,}[-‐]", bare):  # the second: broken at the end of a line
+        return WordKind.PROSE
     if _CJK.search(bare):
         return WordKind.PROSE if is_cjk_page else WordKind.MATH
     if len(bare) == 1 and bare in _RELATIONS + _BINARY:
         return WordKind.OPERATOR if bare not in "•*:" else WordKind.PROSE
+    if len(bare) > 5 and bare[1:].isalpha() and any(char in _VOWELS for char in bare) and bare[0] not in "∂∇":
+        return WordKind.PROSE
     if _GREEK.search(bare) or any(char in _SIGNS for char in bare if char not in "_"):
         return WordKind.MATH
     letters = re.findall(r"[^\W\d_]+", bare)
@@ -103,12 +132,12 @@ def _judge_figures(bare: str) -> WordKind:
 
 
 def _judge_letter(text: str, bare: str) -> WordKind:
-    if bare in "aAIOo&éàyeE":
-        return WordKind.LETTER if bare in "aAIoO" else WordKind.MATH if bare in "yeE" else WordKind.PROSE
+    if bare in "aAIOo":
+        return WordKind.LETTER
     if text.endswith(")") and "(" not in text:  # the label of a list: b)
         return WordKind.LETTER
-    if bare.isupper() and text.endswith("."):  # an initial
-        return WordKind.LETTER
+    if bare in "&éà":
+        return WordKind.PROSE
     return WordKind.MATH if bare.isalpha() else WordKind.PROSE
 
 
@@ -122,6 +151,34 @@ def _all_words(letters: list[str]) -> bool:
         or (run.isupper())
         for run in letters
     )
+
+
+def judge_beside(kinds: list[WordKind], texts: list[str]) -> list[WordKind]:
+    """Correct the kinds of a line's words by their neighbors: initials, units, and the numbers of theorems.
+
+    Args:
+        kinds: Of each word by itself, from `judge_word`.
+        texts: Of the same words; a word without text is left alone.
+    """
+    result = list(kinds)
+    for index, text in enumerate(texts):
+        before = texts[index - 1] if index else ""
+        after = texts[index + 1] if index + 1 < len(texts) else ""
+        bare = text.strip(_EDGE_PUNCTUATION + _BRACKETS)
+        is_initial = len(bare) == 1 and bare.isupper() and text.endswith(".") and after[:1].isupper()
+        is_initial = is_initial and len(after) > 2 and after not in _SENTENCE_STARTS
+        is_unit = index > 0 and kinds[index - 1] is WordKind.NUMBER and bare in _UNITS and before[-1:].isdigit()
+        is_label = _CUES.fullmatch(before) and re.fullmatch(r"[A-Z]|[IVXLC\d.\-–:A-Z]+[a-z]?", bare)
+        if is_initial or (is_unit and kinds[index] is WordKind.MATH and _is_alone(kinds, index)) or is_label:
+            result[index] = WordKind.PROSE
+    return result
+
+
+def _is_alone(kinds: list[WordKind], index: int) -> bool:
+    """Whether a number and its unit stand in prose, not in a formula."""
+    before = kinds[index - 2] if index > 1 else WordKind.PROSE
+    after = kinds[index + 1] if index + 1 < len(kinds) else WordKind.PROSE
+    return WordKind.OPERATOR not in (before, after)
 
 
 def is_cjk(texts: list[str]) -> bool:
