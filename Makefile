@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 STAMP := $(VENV)/.docproc-
 TORCH := $(shell sed -n 's/^\(torch==.*\)/\1/p' constraints.txt)
 
-.PHONY: setup run test lint typecheck check bench bench-regions bench-search clean
+.PHONY: setup run test lint typecheck check bench bench-regions docs clean
 
 setup: $(STAMP)run
 
@@ -47,6 +47,9 @@ bench: $(STAMP)test
 
 bench-regions: $(STAMP)test
 	$(BIN)/python -m benchmarks.regions --pages 40 --split test
+
+docs: $(STAMP)run
+	$(BIN)/python -m docs.make_commands
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache

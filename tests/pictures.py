@@ -1,0 +1,17 @@
+"""Pictures of formulas from the samples, for tests of the recognizer."""
+
+import json
+
+import cv2
+import numpy as np
+
+from tests.conftest import SAMPLES
+
+
+def formula_pictures(count: int = 12) -> list[np.ndarray]:
+    """Grey uint8 crops, printed formulas of very different lengths."""
+    folder = SAMPLES / "formulas"
+    lines = (folder / "labels.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = sorted((json.loads(line) for line in lines), key=lambda row: (len(row["latex"]), row["image"]))
+    chosen = rows[:: max(1, len(rows) // count)][:count]
+    return [cv2.imread(str(folder / row["image"]), cv2.IMREAD_GRAYSCALE) for row in chosen]
