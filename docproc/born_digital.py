@@ -14,8 +14,10 @@ from docproc.display_formulas import (
     mark_displays,
     measure_column,
 )
+from docproc.encodings import ACCENTS
 from docproc.font_statistics import FontStatistics, count_fonts
 from docproc.fractions import find_stacks
+from docproc.glyph_latex import describe_glyphs, is_whole, write_latex
 from docproc.inline_formulas import find_inline
 from docproc.page_marks import Kind, Mark, make_marks
 from docproc.page_rows import Row, assign_columns, build_rows, find_gutters
@@ -95,23 +97,61 @@ def _find_in_column(rows: list[Row], layer: TextLayer, size: float) -> list[tupl
     mark_displays(rows, layout, size)
     displays = gather_displays(rows, layout, size)
     found = [(display.rows[0], _display_region(display, layer.rules, size)) for display in displays]
+    before_line: Mark | None = None
     for row in rows:
         if row.is_display or is_listing(row):
+            before_line = None
             continue
         for piece in find_inline(row.marks, row.size, row.is_table):
             box = Box.around(mark.box for mark in piece)
             if not row.is_table:
                 box = _with_rules(box, layer.rules, row.size)
-            found.append((row, Region(FormulaKind.INLINE, box)))
+            inside = [rule for rule in layer.rules if _touches(rule, box) and not (row.is_table and rule.width > 40)]
+            is_sure = is_whole(row.marks, piece, before_line) and not _has_strangers(rows, piece, box)
+            found.append(
+                (
+                    row,
+                    Region(
+                        FormulaKind.INLINE,
+                        box,
+                        glyph_latex=write_latex(piece, row.y, row.size, inside) if is_sure else None,
+                        glyph_symbols=describe_glyphs(piece),
+                    ),
+                )
+            )
+        before_line = row.marks[-1]
     return found
+
+
+def _has_strangers(rows: Sequence[Row], piece: Sequence[Mark], box: Box) -> bool:
+    """Whether ink of anything else lies well inside a formula's box: an accent, a limit, a part that was lost."""
+    members = set(map(id, piece))
+    for row in rows:
+        if abs(row.y - (box.y0 + box.y1) / 2) > 3 * row.size:
+            continue
+        for mark in row.marks:
+            if id(mark) not in members and mark.x1 > box.x0 and mark.x0 < box.x1:
+                reach = 0.4 if mark.text in ACCENTS else 0.1
+                shared = (mark.box & box.padded(reach * row.size)).area
+                if shared > 0.3 * mark.box.area:
+                    return True
+    return False
 
 
 def _display_region(display: Display, rules: Sequence[Box], size: float) -> Region:
     box = _with_rules(Box.around(mark.box for mark in display.marks), rules, size)
     lines = line_boxes(display)
     return Region(
-        FormulaKind.DISPLAY, box, lines=tuple(lines) if len(lines) > 1 else (), equation_number=display.number,
+        FormulaKind.DISPLAY,
+        box,
+        glyph_symbols=describe_glyphs(display.marks),
+        lines=tuple(lines) if len(lines) > 1 else (), equation_number=display.number,
     )  # fmt: skip
+
+
+def _touches(rule: Box, box: Box) -> bool:
+    """Whether a rule crosses a box or lies right above it, as an overline does."""
+    return rule.x0 < box.x1 and rule.x1 > box.x0 and rule.y0 < box.y1 + 1.5 and rule.y1 > box.y0 - 3
 
 
 def _with_rules(box: Box, rules: Sequence[Box], size: float) -> Box:

@@ -22,6 +22,7 @@ Aut Spec Gal ord im coker codim cond erf ess span supp vol div grad curl rot id 
 """
 FUNCTION_NAMES = frozenset(_FUNCTIONS.split())
 _OPENING, _CLOSING = frozenset("([{⟨⌊⌈"), frozenset(")]}⟩⌋⌉")
+SPACING_ACCENTS = frozenset("ˆ˜¯˙¨ˇ˘´`˚")
 _BULLETS = frozenset("•◦∙▪■□▶►▸‣◆◇★☆✓✔✗⋆❖◾◼●○⁃")
 _PUNCTUATION = frozenset(".,;:!?'\"“”‘’„«»…-‐‑–—¿¡&§¶©®™@#$€£¥†‡")
 # Signs that prove mathematics even in a text font.
@@ -68,7 +69,9 @@ class Mark:
         self.kind = Kind.WORD
         self.word = ""  # the whole word for letters of prose
         self.word_index = -1  # index of the word's first glyph
-        self.is_letter = self.text in LIGATURES or (self.text.isalpha() and self.text < "\u2100")
+        self.is_letter = self.text in LIGATURES or (
+            self.text.isalpha() and self.text < "\u2100" and self.text not in SPACING_ACCENTS
+        )
         # Glyphs of extension fonts hang from their origin: it is no baseline.
         below = self.y1 - self.y
         height = self.y1 - self.y0

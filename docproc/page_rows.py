@@ -72,11 +72,12 @@ def find_gutters(marks: Sequence[Mark], width_pt: float) -> list[float]:
         return []
     starts: Counter[int] = Counter(round(x0) for x0, _ in segments)
     gutters: list[float] = []
-    for start, _ in starts.most_common(12):
-        if not 0.2 * width_pt < start < 0.8 * width_pt or any(abs(start - g) < 60 for g in gutters):
+    candidates = sorted(start for start, _ in starts.most_common(16) if 0.2 * width_pt < start < 0.8 * width_pt)
+    for start in candidates:
+        if any(abs(start - gutter) < 60 for gutter in gutters):
             continue
         edge = start - 2
-        n_right = sum(1 for x0, _ in segments if abs(x0 - start) <= 2)
+        n_right = sum(1 for x0, _ in segments if -2 <= x0 - start <= 0.08 * width_pt)
         n_left = sum(
             1 for x0, x1 in segments if x1 <= edge and x1 > edge - 0.25 * width_pt and x1 - x0 > 0.1 * width_pt
         )
@@ -122,13 +123,20 @@ def assign_columns(marks: Sequence[Mark], gutters: Sequence[float]) -> dict[int,
     lines: dict[int, list[Mark]] = {}
     for mark in marks:
         lines.setdefault(round(mark.y / 2), []).append(mark)
-    for line in lines.values():
+    crossing: list[Box] = []
+    for line in sorted(lines.values(), key=lambda line: -max(mark.size for mark in line)):
         line.sort(key=lambda mark: mark.x0)
         segment: list[Mark] = []
         end = 0.0
         for mark in [*line, None]:
             if mark is None or (segment and mark.x0 - end > _GUTTER_PT):
-                columns.setdefault(_column_of(segment, gutters), []).extend(segment)
+                column = _column_of(segment, gutters)
+                box = Box.around(part.box for part in segment)
+                if column == 0:
+                    crossing.append(box.padded(0.3 * segment[0].size))
+                elif any(other.holds(box.center) for other in crossing):
+                    column = 0  # a script of a line that crosses the gutter
+                columns.setdefault(column, []).extend(segment)
                 segment = []
             if mark is not None:
                 end = max(end, mark.x1) if segment else mark.x1
