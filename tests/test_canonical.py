@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from docproc.latex.canonical import canonical, match_key, recognition_target
 from docproc.latex.tree import LatexError, parse
 
-TOKENS = r"""\frac \sqrt [ ] { } ^ _ ' & \\ \left( \right) \begin{matrix} \end{matrix} \begin{aligned} \end{aligned} x y 1
-\alpha \sum \int \rm \bf \over \text{a\ b} \mathrm \operatorname * \bigl( \bigr) \dots , + = \quad \, \not \mathbf 2
+TOKENS = r"""\frac \sqrt [ ] { } ^ _ ' & \\ \left( \right) \begin{matrix} \end{matrix} \begin{aligned} \end{aligned} x y
+\alpha \sum \int \rm \bf \over \text{a\ b} \mathrm \operatorname * \bigl( \bigr) \dots , + = \quad \, \not \mathbf 1 2
 \hat \limits \substack \ce{H2O} \Delta \bm | . \cdot ( ) \displaystyle \overset \mathop"""
 PIECES = st.lists(st.sampled_from(TOKENS.split()), max_size=30)
 

@@ -28,11 +28,10 @@ def settle_dots(name: str, items: list[Node], index: int) -> tuple[str, str]:
             name = r"\dotsc"
         else:
             name = r"\dotso"
-    extra = ""
-    if (name in (r"\dotso", r"\dotsc") and (following in _CLOSERS or following in (r"\right", r"\bigr", r"\Bigr",
-                                                                                 r"\biggr", r"\Biggr"))) or (name == r"\dotsc" and following in (";", ".")):
-        extra = r"\,"
-    return _FIXED[name], extra
+    closes = following in _CLOSERS or following in (r"\right", r"\bigr", r"\Bigr", r"\biggr", r"\Biggr")
+    if name in (r"\dotso", r"\dotsc") and closes:
+        return _FIXED[name], r"\,"
+    return _FIXED[name], r"\," if name == r"\dotsc" and following in (";", ".") else ""
 
 
 def _first_token(node: Node) -> str:

@@ -2,6 +2,8 @@ r"""Respell a formula without changing a pixel of its picture under TeX."""
 
 from __future__ import annotations
 
+import re
+
 from docproc.latex.commands import (
     ACCENTS,
     FONT_COMMANDS,
@@ -14,13 +16,13 @@ from docproc.latex.look_tables import DELIMITER_LOOKS, SIZED, is_letter
 from docproc.latex.tree import Command, Environment, Fence, Group, Node, Scripts, Symbol
 
 # Defined as each other in LaTeX, amsmath or amssymb: the same character code of the same class.
-_SAME = dict(pair.split() for pair in r"""
-\le \leq|\ge \geq|\ne \neq|\to \rightarrow|\gets \leftarrow|\lbrace \{|\rbrace \}|\lbrack [|\rbrack ]|\land \wedge
-\lor \vee|\lnot \neg|\owns \ni|\Vert \||\vert ||\Box \square|\Diamond \lozenge|\leadsto \rightsquigarrow
-\restriction \upharpoonright|\doublecap \Cap|\doublecup \Cup|\llless \lll|\gggtr \ggg|\Doteq \doteqdot
-\thinspace \,|\medspace \:|\> \:|\thickspace \;|\negthinspace \!|\ast *|\lt <|\gt >|\mathellipsis \ldots
-""".replace("\\Vert \\||", "\\Vert \\|\n").replace("\\vert ||", "\\vert |\n").replace("|\\", "\n\\").strip().split("\n"))
-_SAME |= {r"\nobreakspace": "~"}
+_SAME = dict(pair.split() for pair in re.split(r"\s{2,}|\n", r"""
+\le \leq  \ge \geq  \ne \neq  \to \rightarrow  \gets \leftarrow  \lbrace \{  \rbrace \}  \lbrack [  \rbrack ]
+\land \wedge  \lor \vee  \lnot \neg  \owns \ni  \Vert \|  \vert |  \Box \square  \Diamond \lozenge
+\leadsto \rightsquigarrow  \restriction \upharpoonright  \doublecap \Cap  \doublecup \Cup  \llless \lll
+\gggtr \ggg  \Doteq \doteqdot  \thinspace \,  \medspace \:  \> \:  \thickspace \;  \negthinspace \!  \ast *
+\lt <  \gt >  \mathellipsis \ldots  \nobreakspace ~
+""".strip()))
 _SAME_COMMANDS = {r"\Bbb": r"\mathbb", r"\frak": r"\mathfrak"}
 _GONE = frozenset((r"\nonumber", r"\notag", r"\relax", r"\protect", r"\displaylimits"))
 _BARE = frozenset((r"\frac", r"\dfrac", r"\tfrac", r"\binom", r"\dbinom", r"\tbinom")) | frozenset(

@@ -20,8 +20,9 @@ from docproc.latex.tokens import MAX_CHARACTERS, Token, join_tokens, tokenize
 MAX_DEPTH = 50
 _NO_BASE = frozenset(SPACES) | STYLES | LENGTH_COMMANDS | {r"\hspace", r"\mspace", r"\\", r"\cr", r"\hline"}
 _LIMITS = (r"\limits", r"\nolimits", r"\displaylimits")
-_GAP = re.compile(r"[-+]?\d*\.?\d*\s*(?:pt|em|ex|mm|cm|in|pc|mu|bp|sp|\\(?:baselineskip|jot|lineskip|parskip|smallskipamount"
-                  r"|medskipamount|bigskipamount|normalbaselineskip|dimexpr.*|fill))$")
+_GAP = re.compile(
+    r"[-+]?\d*\.?\d*\s*(?:pt|em|ex|mm|cm|in|pc|mu|bp|sp|\\(?:baselineskip|jot|lineskip|parskip|smallskipamount"
+    r"|medskipamount|bigskipamount|normalbaselineskip|dimexpr.*|fill))$")
 _BLANKS = re.compile(r"\s+")
 _LENGTH_END = frozenset("mupteximcn")
 
@@ -396,7 +397,8 @@ class _Parser:
             self.at += 1
             gap = "*"
         if self.peek() == "[":
-            end = next((i for i in range(self.at, min(self.at + 12, len(self.tokens))) if self.tokens[i].text == "]"), 0)
+            until = min(self.at + 12, len(self.tokens))
+            end = next((i for i in range(self.at, until) if self.tokens[i].text == "]"), 0)
             inner = self.latex[self.tokens[self.at].end:self.tokens[end].start].strip() if end else ""
             if _GAP.match(inner):
                 self.at = end + 1

@@ -15,14 +15,15 @@ from docproc.latex.tree import Command, Environment, Fence, Group, Node, Scripts
 
 _QUAD = r"\quad"
 _ACCENTS = frozenset(f"\\{name}" for name in ACCENTS.split())
+_PLAIN_RUN = re.compile(r"(?:\\[A-Za-z]+ ?|[A-Za-z0-9])+$")
 _RUN_TOKEN = re.compile(r"\\[A-Za-z]+|.")
 
 
 class Writer:
-    """Writes trees.
+    r"""Writes trees.
 
     Args:
-        is_key: Write a key for comparison rather than LaTeX to read: no `\\quad`, no star or `\\limits`.
+        is_key: Write a key for comparison rather than LaTeX to read: no `\quad`, no star or `\\limits`.
         is_look: The tree is folded: symbols carry alphabets, words are operators.
     """
 
@@ -72,7 +73,7 @@ class Writer:
                 star = ["*"] if font == "op*" and has_scripts else []
                 return [r"\operatorname", *star, "{", *text, "}"]
             return [r"\text", "{", *text, "}"]
-        if font == "it" and len(text) == 1:
+        if font == "it" and len(text) == 1 and text.isalpha():
             return [text]
         if font.startswith("bm:"):
             return [r"\bm", "{", FONT_COMMANDS[font[3:]], "{", *_letters(text), "}", "}"]
@@ -154,13 +155,14 @@ class Writer:
                     out.append("&")
                 tokens = self.write(cell.items, in_script)
                 if not index and tokens and tokens[0] in ("[", "*"):
-                    out += ("{", "}") if self.is_look else (r"\relax",)  # else TeX takes [ or * for an option of the row end before it
+                    # TeX would take [ or * for an option of the row's end before it.
+                    out += ("{", "}") if self.is_look else (r"\relax",)
                 out += tokens
         out.append(f"\\end{{{item.name}}}")
 
 
 def _is_plain(text: str) -> bool:
-    return text.startswith("\\") or (text.isalnum() and text.isascii())
+    return _PLAIN_RUN.match(text) is not None
 
 
 def _letters(text: str) -> list[str]:
