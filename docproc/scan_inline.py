@@ -19,8 +19,10 @@ _TRAILING = ".,;:!?。，；：'\"”’"
 # x-axis, n-dimensional, L2-norm, kth: a symbol grown together with a word.
 _COMPOUND = re.compile(r"^[(\[“\"]?([A-Za-zα-ωΑ-Ω]\d?|\d[a-zα-ω])[-–‐](?=[A-Za-z]{3,})")
 _ORDINAL = re.compile(r"^([a-zA-Z])(?:-?th)[.,;:)]*$")
-# Two symbols with more space than this between them and no operator are two formulas.
-_APART_EM = 0.75
+# Gaps in em. Symbols side by side have a thin space (0.17) at most, also after a comma within a formula; words, and
+# formulas of their own, are parted by the space of the text (0.25 and more).
+_APART_EM = 0.3
+_THIN_EM = 0.25
 
 
 def find_inline(ink: Ink, line: ScanLine) -> list[Box]:
@@ -61,6 +63,9 @@ def _kinds(ink: Ink, line: ScanLine) -> list[WordKind]:
         elif kinds[index] is WordKind.MATH and re.fullmatch(r"[A-Z]{1,2}\d{1,2}", core):
             # A4, H2: names unless the 4 stands low.
             kinds[index] = WordKind.MATH if has_scripts(ink, word.parts, line.baseline) else WordKind.PROSE
+        elif kinds[index] is WordKind.PROSE and re.fullmatch(r"[A-Z][a-z]", core) and index:
+            if has_scripts(ink, word.parts[1:], line.baseline):  # Vs, At: a symbol if its second letter stands low
+                kinds[index] = WordKind.MATH
         elif kinds[index] is WordKind.REFERENCE and index and _ends_open(line.words[index - 1], kinds[index - 1]):
             kinds[index] = WordKind.NUMBER  # the (0) of g = (0)
         elif not word.text.strip(".,·") and index + 1 < len(kinds):
@@ -101,8 +106,11 @@ def _joined(ink: Ink, words: list[ScanWord], kinds: list[WordKind], index: int, 
         return False
     if _is_dots(left) or _is_dots(right):
         return True
+    gap = right.x0 - left.x1
+    if left.text[-1:] == ",":
+        return gap < _THIN_EM * ink.em
     if kinds[index] in (WordKind.OPERATOR, WordKind.FUNCTION) or kinds[index + 1] is WordKind.OPERATOR:
-        return left.text[-1:] not in (",", ";", ".")
+        return left.text[-1:] not in (";", ".")
     if left.text and right.text:
         if left.text[-1] in _TRAILING:
             return False
@@ -111,7 +119,7 @@ def _joined(ink: Ink, words: list[ScanWord], kinds: list[WordKind], index: int, 
         beside = (kinds[index], kinds[index + 1])
         if WordKind.LETTER in beside or WordKind.NUMBER in beside:
             return beside == (WordKind.NUMBER, WordKind.MATH) and not left.text[-1:].isalpha()
-    return right.x0 - left.x1 < _APART_EM * ink.em
+    return gap < _APART_EM * ink.em
 
 
 def _is_dots(word: ScanWord) -> bool:

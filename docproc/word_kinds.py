@@ -55,9 +55,16 @@ The This That These Those There They When Where Here For From Let Since Then Thu
 Because Although And But Each Every Any All Some Note Such With Both Recall Therefore Moreover One Two Assume Note Our
 """
 _SENTENCE_STARTS = frozenset(_SENTENCE_START_LIST.split())
-_UNIT_LIST = "V W A K N J L h s m g Hz kHz MHz GHz eV keV MeV GeV Pa kPa kg mg mm cm km nm GB MB TB kB ms µs ns"
+_UNIT_LIST = "V W A C F K N J L h s m g Hz kHz MHz GHz eV keV MeV GeV Pa kPa kg mg mm cm km nm GB MB TB kB ms µs ns"
 _UNITS = frozenset(_UNIT_LIST.split())
 # What follows these is the number of something, never a formula.
+# H2O, C6H12O6: symbols of elements with at least two elements and a number.
+_CHEMICAL = re.compile(
+    r"(?=\D*\d)(?:(?:H|He|Li|Be|B|C|N|O|F|Ne|Na|Mg|Al|Si|P|S|Cl|Ar|K|Ca|Ti|Cr|Mn|Fe|Co|Ni|Cu|Zn|Br|Ag|I|Ba|Pt|Au|Hg|Pb|U)"
+    r"\d{0,2}){2,}"
+)
+# f(x, cov(U: a short name before a bracket; word(s) and Fig.(2) are none.
+_CALL = re.compile(r"[A-Za-z]{1,4}[′'’]?[(\[](?!s\))\S*")
 _CUES = re.compile(
     r"(?:remark|theorem|lemma|definition|example|section|sec|figure|fig|table|tab|chapter|proposition|corollary|exercise"
     r"|equation|eq|appendix|part|step|algorithm|axiom|claim|conjecture|problem|no|p|pp|page|vol|version|§+)s?\.?",
@@ -80,7 +87,7 @@ def judge_word(text: str, *, is_cjk_page: bool = False) -> WordKind:
     """
     if _REFERENCE.fullmatch(text.rstrip(".,;:")):
         return WordKind.REFERENCE
-    if re.fullmatch(r"[.…·⋯]{2,}|…", text.strip(",")):
+    if re.fullmatch(r"[.…·⋯]{2,}|…|:=?", text.strip(",")):
         return WordKind.OPERATOR
     if re.fullmatch(r"[(\[]?(?:[A-Za-z]\.){2,}[A-Za-z]?[,:;)\]]*", text):  # i.e., n.b., U.S.
         return WordKind.PROSE
@@ -94,6 +101,10 @@ def judge_word(text: str, *, is_cjk_page: bool = False) -> WordKind:
         return WordKind.NUMBER
     if _SERIAL.fullmatch(bare) or re.fullmatch(r"[^\W\d_]{2,}[-‐]", bare):  # the second: broken at the end of a line
         return WordKind.PROSE
+    if _CHEMICAL.fullmatch(bare) or bare[0] == "°" or re.fullmatch(r"\d+\([a-z]", bare):
+        return WordKind.PROSE
+    if _CALL.match(core) and not _CUES.fullmatch(re.split(r"[(\[]", core)[0]):
+        return WordKind.MATH
     if _CJK.search(bare):
         return WordKind.PROSE if is_cjk_page else WordKind.MATH
     if len(bare) == 1 and bare in _RELATIONS + _BINARY:
@@ -166,7 +177,7 @@ def judge_beside(kinds: list[WordKind], texts: list[str]) -> list[WordKind]:
         after = texts[index + 1] if index + 1 < len(texts) else ""
         bare = text.strip(_EDGE_PUNCTUATION + _BRACKETS)
         is_initial = len(bare) == 1 and bare.isupper() and text.endswith(".") and after[:1].isupper()
-        is_initial = is_initial and len(after) > 2 and after not in _SENTENCE_STARTS
+        is_initial = is_initial and len(after) > 1 and after not in _SENTENCE_STARTS
         is_unit = index > 0 and kinds[index - 1] is WordKind.NUMBER and bare in _UNITS and before[-1:].isdigit()
         is_label = _CUES.fullmatch(before) and re.fullmatch(r"[A-Z]|[IVXLC\d.\-–:A-Z]+[a-z]?", bare)
         if is_initial or (is_unit and kinds[index] is WordKind.MATH and _is_alone(kinds, index)) or is_label:
