@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from docproc.prose_blocks import classify, group_lines, heading_key, mark_contents, measure_style
 from docproc.prose_figures import find_figures
 from docproc.prose_lines import Line, merge_pieces, read_lines
-from docproc.prose_margins import drop_running_lines
+from docproc.prose_margins import drop_running_lines, sizes_around
 from docproc.prose_order import assign_columns, order_blocks
 from docproc.prose_tables import find_tables
 from docproc.records import Block, BlockKind
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     import pymupdf
 
     from docproc.records import Region, TextLayer
+
+
+_EQUATION_NUMBER = re.compile(r"[(\[]?\s*([A-Z]?\.?\d+(?:[.–-]\d+)*[a-z]?['′*]?|[*†∗])\s*[)\]]")
 
 
 def read_blocks(page: pymupdf.Page, layer: TextLayer, regions: Sequence[Region]) -> list[Block]:
@@ -37,14 +40,14 @@ def read_blocks(page: pymupdf.Page, layer: TextLayer, regions: Sequence[Region])
     """
     width, height = page.rect.width, page.rect.height
     lines = _without_numbers(read_lines(layer.glyphs, regions), regions)
-    assign_columns(lines, width)
+    gutters = assign_columns(lines, width)
     lines = drop_running_lines(page, merge_pieces(lines), height)
     if not lines and not layer.figures:
         return []
     mark_contents(lines)
-    style = measure_style(lines, height, _outline(page))
+    style = measure_style(lines, sizes_around(page), height, _outline(page))
     blocks: list[Block] = []
-    figures = find_figures(layer, lines, style.size)
+    figures = find_figures(page, layer, lines, style.size)
     for figure in figures:
         lines = [line for line in lines if not figure.holds(line.box.center) or _marks(line)]
         blocks.append(Block(BlockKind.FIGURE, "", box=figure))
@@ -57,7 +60,7 @@ def read_blocks(page: pymupdf.Page, layer: TextLayer, regions: Sequence[Region])
         part = [line for line in lines if line.column == column]
         left = min((line.x0 for line in part if not line.display), default=0.0)
         blocks += [classify(group, style, left, known) for group in group_lines(part, style)]
-    return order_blocks(blocks)
+    return order_blocks(blocks, gutters)
 
 
 def _marks(line: Line) -> bool:
@@ -65,14 +68,17 @@ def _marks(line: Line) -> bool:
 
 
 def _without_numbers(lines: list[Line], regions: Sequence[Region]) -> list[Line]:
-    """Drop the printed numbers of display formulas: they are stored with the formula."""
-    numbered = [(region.box, region.equation_number) for region in regions if region.equation_number]
+    """Take the printed numbers of display formulas out of the prose; a first one is stored with its formula."""
+    displays = [(line, regions[line.display - 1]) for line in lines if line.display]
     kept: list[Line] = []
     for line in lines:
-        text = re.sub(r"[\s()\[\]]", "", line.text)
+        match = None if line.display else _EQUATION_NUMBER.fullmatch(line.text)
         y = line.y - 0.3 * line.size
-        if not any(text == re.sub(r"[\s()\[\]]", "", n) and b.y0 - 6 < y < b.y1 + 6 for b, n in numbered):
+        near = [(d, region) for d, region in displays if region.box.y0 - 6 < y < region.box.y1 + 6]
+        if match is None or not near:
             kept.append(line)
+        elif not any(match[1] in re.split(r"[,;\s]+", region.equation_number or "") for _, region in near):
+            near[0][0].labels.append(match[1])
     return kept
 
 

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from docproc.prose_lines import Line, join_words, split_cells
-from docproc.records import Block, BlockKind, Box
+from docproc.prose_lines import Line, join_styles, join_words
+from docproc.records import BOLD_CLOSE, BOLD_OPEN, Block, BlockKind, Box
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 # Lengths in em of the page's body text, gaps in units of the usual distance of baselines.
 _PARAGRAPH_GAP = 1.28
+_TITLE_GAP = 1.45
 _CODE_GAP = 3.2
 """Blank lines inside a listing are kept up to this; a wider gap parts two listings."""
 _INDENT = 0.7
@@ -27,10 +28,51 @@ _CAPTION = re.compile(
 _BULLET = re.compile(r"^[•◦∙▪■□►▸‣◆◇●○⁃∗*·–—-](?=\s|$|[\ue000])\s*")
 _LABEL = re.compile(r"^(\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)]|\[\d{1,3}\])(?=\s)")
 _NUMBERED_HEADING = re.compile(r"^(?:(?:Chapter|Part|Kapitel|Teil|Appendix)\s+)?([A-Z]|\d+)((?:\.\d+)*)\.?\s", re.I)
-_LEADERS = re.compile(r"(?:(?:\s?[.·…]){3,}|\s)\s*(\d+|[ivxlc]+)$")
+_LEADERS = re.compile(r"(?:(?:\s?[.·…]){3,}|(?<![,;])\s)\s*(\d+|[ivxlc]+)$")
+_CENTERED_PT = 4.0
+_MAX_LEVEL = 3
 _MIN_CONTENTS = 4
+_MIN_RAGGED = 14
 _NOTE = re.compile(r"^(?:[⁰¹²³⁴⁵⁶⁷⁸⁹]+|[∗*†‡§¶]|\d{1,2}(?=\s?[A-Z“]))\s?")
 _SENTENCE_END = re.compile(r"[.!?…;,]['\"”’)]?$")
+_COMPOUND_BEGINS = frozenset(
+    (
+        *(
+            "ill",
+            "well",
+            "self",
+            "half",
+            "one",
+            "two",
+            "three",
+            "four",
+            "five",
+            "first",
+            "second",
+            "third",
+            "high",
+            "low",
+        ),
+        *(
+            "left",
+            "right",
+            "long",
+            "short",
+            "real",
+            "full",
+            "cross",
+            "so",
+            "non",
+            "ex",
+            "all",
+            "single",
+            "multi",
+            "log",
+        ),
+    )
+)
+"""First parts of compounds whose hyphen stays at a line end."""
+_NO_BOLD = str.maketrans("", "", BOLD_OPEN + BOLD_CLOSE)
 _HYPHENS = ("-", "\u00ad", "‐")
 
 
@@ -48,20 +90,30 @@ class PageStyle:
     """Level of each heading of this page in the document's outline, by `heading_key`."""
 
 
-def measure_style(lines: Sequence[Line], height_pt: float, outline: Mapping[str, int]) -> PageStyle:
-    """Find the size and the leading of the page's body text."""
-    sizes: Counter[float] = Counter()
+def measure_style(
+    lines: Sequence[Line], around: Counter[float], height_pt: float, outline: Mapping[str, int]
+) -> PageStyle:
+    """Find the size and the leading of the page's body text.
+
+    Args:
+        lines: Sorted from top to bottom.
+        around: Letters of prose by font size on the pages before and after: a title page has no body text of its own.
+        height_pt: Height of the page.
+        outline: See `PageStyle`.
+    """
+    sizes = Counter(around)
     for line in lines:
-        if not line.display:
-            # Listings are often set smaller than the text; they count only where there is nothing else.
-            sizes[round(line.size, 1)] += len(line.text) * (1 if line.is_code else 100)
+        if not line.display and not line.is_code:
+            sizes[round(line.size, 1)] += 2 * len(line.text)  # its own text counts for more
     size = sizes.most_common(1)[0][0] if sizes else 10.0
     gaps: Counter[float] = Counter()
     for above, below in pairwise(lines):
         gap = below.y - above.y
         if above.column == below.column and abs(below.size - size) < 0.5 and size < gap < 2 * size:
             gaps[round(gap * 2) / 2] += 1
-    leading = gaps.most_common(1)[0][0] if gaps else 1.25 * size
+    # The smallest distance that is frequent: on a page of short list items the gaps between them outnumber it.
+    frequent = [gap for gap, count in gaps.items() if count >= 0.3 * max(gaps.values())]
+    leading = min(frequent, default=1.25 * size)
     return PageStyle(size, leading, 0.0, height_pt, outline)
 
 
@@ -71,18 +123,14 @@ def heading_key(text: str) -> str:
 
 
 def mark_contents(lines: Sequence[Line]) -> None:
-    """Mark the entries of a table of contents: their page numbers stand at the right edge and never fall."""
-    entries: list[tuple[int, Line]] = []
-    for line in lines:
-        cells = split_cells(line)
-        number = cells[-1][-1].text if cells else ""
-        if not line.display and len(cells) > 1 and len(cells[-1]) == 1 and number.isdecimal():
-            entries.append((int(number), line))
-    edge = max((line.x1 for _, line in entries), default=0.0)
-    entries = [(number, line) for number, line in entries if line.x1 > edge - 3]
-    rising = sum(a <= b for (a, _), (b, _) in pairwise(entries))
-    if len(entries) >= _MIN_CONTENTS and rising >= 0.9 * (len(entries) - 1):
-        for _, line in entries:
+    """Mark the entries of a table of contents: most lines of the page end in a number, and the numbers never fall."""
+    entries = [line for line in lines if len(line.words) > 1 and line.words[-1].text.isdecimal() and not line.display]
+    numbers = [int(line.words[-1].text) for line in entries]
+    entries = [line for line, number in zip(entries, numbers, strict=True) if number <= numbers[-1]]
+    numbers = [number for number in numbers if number <= numbers[-1]]
+    rising = sum(a <= b for a, b in pairwise(numbers))
+    if len(entries) >= _MIN_CONTENTS and rising >= 0.9 * (len(entries) - 1) and 2 * len(entries) > len(lines):
+        for line in entries:
             line.is_contents = True
 
 
@@ -91,12 +139,26 @@ def group_lines(lines: Sequence[Line], style: PageStyle) -> list[list[Line]]:
     groups: list[list[Line]] = []
     edges: Counter[int] = Counter(round(line.x0) for line in lines if not line.display and not line.is_code)
     left = min((x for x, n in edges.items() if n >= 2), default=min(edges, default=0))
+    _mark_ragged(lines)
     for line in lines:
         if groups and _belongs(groups[-1], line, style, left):
             groups[-1].append(line)
         else:
             groups.append([line])
     return groups
+
+
+def _mark_ragged(lines: Sequence[Line]) -> None:
+    """Take each line of an index for itself: most of its lines end far from the right edge."""
+    sizes = sorted(line.size for line in lines)
+    usual = sizes[len(sizes) // 2] if sizes else 0.0
+    prose = [line for line in lines if not line.display and not line.is_code and line.size < 1.12 * usual]
+    if len(prose) < _MIN_RAGGED:
+        return
+    x0, x1 = min(line.x0 for line in prose), max(line.x1 for line in prose)
+    if sum(line.x1 < x1 - 0.15 * (x1 - x0) for line in prose) > 0.6 * len(prose):
+        for line in prose:
+            line.is_contents = True
 
 
 def classify(group: Sequence[Line], style: PageStyle, left: float, known_words: frozenset[str]) -> Block:
@@ -111,23 +173,25 @@ def classify(group: Sequence[Line], style: PageStyle, left: float, known_words: 
     box = Box.around(line.box for line in group)
     first = group[0]
     if first.display:
-        return Block(BlockKind.FORMULA, first.text, box=box)
+        return Block(BlockKind.FORMULA, " ".join((first.text, *first.labels)), box=box)
     if first.is_code:
         return Block(BlockKind.CODE, _code_text(group, style), box=box)
     text = _flowing_text(group, known_words)
+    plain = text.translate(_NO_BOLD)
     if group[-1].is_contents:
-        level = max(0, round((first.x0 - left) / (1.5 * style.size)))
+        text = plain
+        level = min(_MAX_LEVEL, max(0, round((first.x0 - left) / (1.5 * style.size))))
         return Block(BlockKind.LIST_ITEM, _LEADERS.sub(r" … \1", text), level, box)
-    if level := _heading_level(group, text, style):
-        return Block(BlockKind.HEADING, text, level, box)
-    if _CAPTION.match(text):
-        return Block(BlockKind.CAPTION, text, box=box)
-    if _is_footnote(group, text, style):
+    if level := _heading_level(group, plain, style):
+        return Block(BlockKind.HEADING, plain, level, box)
+    if _CAPTION.match(plain):
+        return Block(BlockKind.CAPTION, plain, box=box)
+    if _is_footnote(group, plain, style):
         return Block(BlockKind.FOOTNOTE, text, box=box)
-    level = max(0, round((first.x0 - left) / (2 * style.size)) - 1)
+    level = min(_MAX_LEVEL, max(0, round((first.x0 - left) / (2 * style.size)) - 1))
     if match := _BULLET.match(text):
         return Block(BlockKind.LIST_ITEM, text[match.end() :], level, box)
-    if _LABEL.match(text) and _is_list_item(group, left, style):
+    if _LABEL.match(plain) and _is_list_item(group, left, style):
         return Block(BlockKind.LIST_ITEM, text, level, box)
     return Block(BlockKind.PARAGRAPH, text, box=box)
 
@@ -138,25 +202,32 @@ def _belongs(group: Sequence[Line], line: Line, style: PageStyle, left: float) -
     gap = line.y - last.y
     if line.display or last.display or line.is_code != last.is_code:
         return False
-    if line.is_code:
-        return gap < _CODE_GAP * style.leading
     size = max(last.size, line.size)
-    if gap > _PARAGRAPH_GAP * max(style.leading * size / style.size, 0.0) and not _is_stretched(last, line, gap):
+    if line.is_code:
+        return gap < _CODE_GAP * style.leading and abs(last.size - line.size) < 0.07 * size
+    usual = style.leading * size / style.size * (_TITLE_GAP if size > 1.12 * style.size else _PARAGRAPH_GAP)
+    if gap > usual and not _is_stretched(last, line, gap):
         return False
     if abs(last.size - line.size) > 0.07 * size and not _only_marks(last) and not _only_marks(line):
         return False
     if last.is_contents:
         return False
     text, last_text = line.text, last.text
-    if _BULLET.match(text) or _CAPTION.match(text):
+    if _BULLET.match(text) or (_CAPTION.match(text) and gap > 1.1 * style.leading):
         return False
     if _NOTE.match(text) and line.size < 0.93 * style.size:
         return False
     if line.is_bold != last.is_bold and (last.is_bold and len(group) < 3 and not _runs_to_edge(last, line)):
         return False
+    if line.is_bold and not last.is_bold and line.x1 < max(other.x1 for other in group) - 2 * size:
+        return False  # a heading in the size of the text
     if _LABEL.match(text) and (line.x0 < last.x0 - 2 or _LABEL.match(group[0].text)):
         return False
     indent = _INDENT * style.size
+    if min(line.size, last.size) > 1.12 * style.size or (line.is_bold and last.is_bold and len(group) < 3):
+        return not _NUMBERED_HEADING.match(text)  # lines of a heading hang behind its number, or are centered
+    if abs(line.x0 + line.x1 - last.x0 - last.x1) < _CENTERED_PT and abs(line.x0 - last.x0) > indent:
+        return True  # a centered title or caption
     if len(group) == 1:
         return line.x0 < last.x0 + indent or bool(_LABEL.match(last_text) or _BULLET.match(last_text))
     # An indented line begins a paragraph; so does one that juts out to the left of a list item's text.
@@ -208,7 +279,7 @@ def _is_list_item(group: Sequence[Line], left: float, style: PageStyle) -> bool:
     first = group[0]
     if len(group) > 1 and min(line.x0 for line in group[1:]) > first.x0 + 0.5 * style.size:
         return True
-    return first.x0 > left + 0.5 * style.size or (len(first.words) > 1 and len(group) == 1)
+    return first.x0 > left + 0.5 * style.size
 
 
 def _flowing_text(group: Sequence[Line], known_words: frozenset[str]) -> str:
@@ -217,7 +288,7 @@ def _flowing_text(group: Sequence[Line], known_words: frozenset[str]) -> str:
     for line in group:
         part = join_words(line.words)
         text = part if not text else join_line_end(text, part, known_words)
-    return text.replace("\u00ad", "")
+    return join_styles(text.replace("\u00ad", ""))
 
 
 def join_line_end(text: str, part: str, known_words: frozenset[str] = frozenset()) -> str:
@@ -226,7 +297,11 @@ def join_line_end(text: str, part: str, known_words: frozenset[str] = frozenset(
         return f"{text} {part}"
     begin, end = re.split(r"[\s(]", text)[-1], re.match(r"[\w-]*", part)
     assert end is not None
-    if part[0].isupper() or f"{begin[:-1]}-{end[0]}".casefold() in known_words:
+    if (
+        part[0].isupper()
+        or begin[:-1].casefold() in _COMPOUND_BEGINS
+        or f"{begin[:-1]}-{end[0]}".casefold() in known_words
+    ):
         return text + part
     return text[:-1] + part
 

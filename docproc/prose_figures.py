@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from docproc.layout_model import model_boxes
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import pymupdf
 
     from docproc.prose_lines import Line
     from docproc.records import Box, TextLayer
@@ -13,14 +17,19 @@ if TYPE_CHECKING:
 _MIN_SIDE_PT = 20.0
 _MAX_TEXT_SHARE = 0.35
 """A drawing whose height is filled by more prose or code than this is a frame or a shaded listing."""
+_MAX_LABEL_WORDS = 5
 _MIN_WORDS = 4
 """Words of a line of prose; labels of a figure have fewer."""
 
 
-def find_figures(layer: TextLayer, lines: Sequence[Line], size: float) -> list[Box]:
+def find_figures(page: pymupdf.Page, layer: TextLayer, lines: Sequence[Line], size: float) -> list[Box]:
     """Boxes of the figures; what is written inside them is their labels, not prose.
 
+    Labels of axes stand outside the drawing: where short lines are close to one, PyMuPDF's layout model says how far
+    the figure goes.
+
     Args:
+        page: For the layout model.
         layer: Of the page.
         lines: All its lines.
         size: Of body text, in points.
@@ -36,7 +45,16 @@ def find_figures(layer: TextLayer, lines: Sequence[Line], size: float) -> list[B
         ]
         if sum(1.25 * line.size for line in prose) <= _MAX_TEXT_SHARE * box.height:
             found.append(box)
+    if any(_is_label(line, figure, size) for figure in found for line in lines):
+        for picture in model_boxes(page, "picture"):
+            found = [f | picture if (f & picture).area > 0.5 * min(f.area, picture.area) else f for f in found]
     return found
+
+
+def _is_label(line: Line, figure: Box, size: float) -> bool:
+    """Whether a line may be a label beside the figure."""
+    is_short = len(line.words) <= _MAX_LABEL_WORDS and not line.is_code and not line.display
+    return is_short and figure.padded(2 * size).holds(line.box.center) and not figure.holds(line.box.center)
 
 
 def _is_prose(line: Line, size: float) -> bool:

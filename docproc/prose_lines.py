@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from docproc.font_statistics import LIGATURES, FontRole, role_by_name
-from docproc.records import MARK_CLOSE, MARK_OPEN, Box, FormulaKind
+from docproc.records import BOLD_CLOSE, BOLD_OPEN, CODE_CLOSE, CODE_OPEN, MARK_CLOSE, MARK_OPEN, Box, FormulaKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,6 +20,8 @@ _SAME_BASELINE = 0.25
 _MAX_SCRIPT_SHIFT = 0.65
 _WORD_GAP = 0.13
 """Ink gap that is a space where the text layer says nothing; letters of a word stand 0.02-0.10 apart."""
+_FORMULA_GAP = 0.2
+"""Ink gap that is a space beside a formula, whose scripts may stand before the space in the content stream."""
 _BREAK_GAP = 0.45
 """Ink gap that ends a word although the text layer has no space."""
 _LINE_GAP = 2.5
@@ -51,13 +53,15 @@ class Word:
 class Line:
     """Words on one baseline in one column."""
 
-    __slots__ = ("column", "display", "is_contents", "size", "words", "y")
+    __slots__ = ("column", "display", "is_contents", "labels", "size", "words", "y")
 
     def __init__(self, words: list[Word], y: float, size: float) -> None:
         self.words, self.y, self.size = words, y, size
         self.column = 1
         self.display: int = 0
         """Position of the display formula that the line is; 0 for text."""
+        self.labels: list[str] = []
+        """Numbers of a display formula's lines beyond the one that is stored with it."""
         self.is_contents = False
         """An entry of a table of contents, with its page number at the end."""
 
@@ -81,7 +85,7 @@ class Line:
         """Whether nearly all its letters stand in a typewriter font."""
         letters = sum(len(w.text) for w in self.words)
         mono = sum(len(w.text) for w in self.words if w.is_mono)
-        return not any(w.position for w in self.words) and mono > 0.9 * letters
+        return not any(w.position or w.is_raised for w in self.words) and mono > 0.9 * letters
 
     @property
     def is_bold(self) -> bool:
@@ -90,8 +94,8 @@ class Line:
 
     @property
     def text(self) -> str:
-        """The words with their spaces."""
-        return join_words(self.words)
+        """The words with their spaces, without marks of style."""
+        return join_words(self.words, is_styled=False)
 
 
 def read_lines(glyphs: Sequence[Glyph], regions: Sequence[Region]) -> list[Line]:
@@ -153,16 +157,32 @@ def merge_pieces(lines: Iterable[Line]) -> list[Line]:
     return sorted(merged, key=lambda p: (p.y, p.x0))
 
 
-def join_words(words: Sequence[Word]) -> str:
-    """Text of words that stand in a row."""
+def join_words(words: Sequence[Word], *, is_styled: bool = True) -> str:
+    """Text of words that stand in a row; `is_styled` marks code and bold words."""
     parts: list[str] = []
     before: Word | None = None
     for word in words:
         if before is not None and _has_space(before, word):
             parts.append(" ")
-        parts.append(word.text)
+        parts.append(_styled(word) if is_styled else word.text)
         before = word
-    return "".join(parts)
+    return join_styles("".join(parts))
+
+
+def join_styles(text: str) -> str:
+    """Make one of pieces of code, or of bold text, that follow each other in a sentence."""
+    for opening, closing in ((CODE_OPEN, CODE_CLOSE), (BOLD_OPEN, BOLD_CLOSE)):
+        text = text.replace(f"{closing} {opening}", " ").replace(closing + opening, "")
+    # TeX draws the underscore of an identifier in another font, or as a rule.
+    return text.replace(f"{CODE_CLOSE}_{CODE_OPEN}", "_")
+
+
+def _styled(word: Word) -> str:
+    if word.is_raised or word.position:
+        return word.text
+    if word.is_mono:
+        return f"{CODE_OPEN}{word.text}{CODE_CLOSE}"
+    return f"{BOLD_OPEN}{word.text}{BOLD_CLOSE}" if word.is_bold and any(c.isalnum() for c in word.text) else word.text
 
 
 def split_cells(line: Line, gap_em: float = 1.0) -> list[list[Word]]:
@@ -182,7 +202,8 @@ def _has_space(before: Word, word: Word) -> bool:
     if word.is_raised or word.text[0] in _NO_SPACE_BEFORE:
         return word.has_space_before and gap > _BREAK_GAP * word.size
     if word.place == before.place + 1:
-        return word.has_space_before or gap > _BREAK_GAP * word.size
+        is_beside_formula = bool(before.position or word.position)
+        return word.has_space_before or gap > (_FORMULA_GAP if is_beside_formula else _BREAK_GAP) * word.size
     return gap > _WORD_GAP * word.size
 
 
@@ -208,13 +229,11 @@ def _read_words(glyphs: Sequence[Glyph], owners: np.ndarray, regions: Sequence[R
     roles: dict[str, bool] = {}
     for glyph, owner in zip(glyphs, owners.tolist(), strict=True):
         text = glyph.text
-        if owner >= 0:
-            if owner not in seen and not text.isspace():
+        if owner >= 0 and not text.isspace():
+            if owner not in seen:
                 seen.add(owner)
                 words.append(_formula_word(len(words), owner, regions[owner], glyph, has_space))
-                current, has_space = None, False
-            elif not text.isspace():
-                current, has_space = None, False
+            current, has_space = None, False
             continue
         if not text or text.isspace() or text == "\u200b":
             current, has_space = None, True
@@ -222,11 +241,11 @@ def _read_words(glyphs: Sequence[Glyph], owners: np.ndarray, regions: Sequence[R
         if text < " " or "\ue000" <= text <= "\uf8ff":
             text = "\ufffd"  # no text, and our own marks must not be taken for the document's
         y, size = glyph.origin[1], glyph.size_pt
-        if current is None or not _goes_on(current, glyph):
+        is_mono = roles.get(glyph.font)
+        if is_mono is None:
+            is_mono = roles[glyph.font] = role_by_name(glyph.font) is FontRole.CODE
+        if current is None or current.is_mono != is_mono or not _goes_on(current, glyph):
             current = Word(len(words), y, size, glyph.box, has_space)
-            is_mono = roles.get(glyph.font)
-            if is_mono is None:
-                is_mono = roles[glyph.font] = role_by_name(glyph.font) is FontRole.CODE
             current.is_mono, current.is_bold, current.is_italic = is_mono, glyph.is_bold, glyph.is_italic
             words.append(current)
             has_space = False
@@ -273,14 +292,22 @@ def _continues(line: Line, word: Word) -> bool:
     if all(w.position for w in line.words):
         return last.y0 < word.y and last.y1 > word.y - 0.6 * word.size
     shift = line.y - word.y
+    if len(line.words) == 1 and line.size < 0.85 * word.size and -_MAX_SCRIPT_SHIFT * word.size < shift < 0:
+        _raise(last)  # the mark before a footnote
+        line.y, line.size = word.y, word.size
+        return True
     if abs(shift) <= _SAME_BASELINE * min(line.size, word.size):
         return True
     if word.size < 0.85 * line.size and abs(shift) < _MAX_SCRIPT_SHIFT * line.size:
-        word.is_raised = shift > 0
-        if word.is_raised:
-            word.text = word.text.translate(_SUPERSCRIPTS)
+        if shift > 0:
+            _raise(word)
         return True
     return False
+
+
+def _raise(word: Word) -> None:
+    word.is_raised = True
+    word.text = word.text.translate(_SUPERSCRIPTS)
 
 
 def _same_row(host: Line, line: Line) -> bool:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from docproc.font_statistics import role_by_name
+from docproc.records import MARK_CLOSE, MARK_OPEN
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import pymupdf
 
@@ -17,10 +22,40 @@ _MARGIN_SHARE = 0.16
 """Share of the page's height, at its top and bottom, where running heads stand."""
 _SAME_HEIGHT_PT = 3.0
 _NUMBER = re.compile(r"^\W*([0-9]+|[ivxlc]+)\W*(?=\s|$)|(?<=\s)\W*([0-9]+|[ivxlc]+)\W*$", re.IGNORECASE)
+_MARK = re.compile(f"{MARK_OPEN}\\d+{MARK_CLOSE}")
 _ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
 _DIGITS = re.compile(r"\d+")
 
 _CACHED_PAGES = 16
+
+
+@dataclass(slots=True)
+class _Neighbor:
+    lines: list[tuple[float, str]]
+    """Baseline and text of the lines in the margins."""
+    sizes: Counter[float]
+    """Letters of prose by font size, in points."""
+
+    def add(self, y: float, text: str) -> None:
+        for i, (other_y, other) in enumerate(self.lines):
+            if abs(other_y - y) < _SAME_HEIGHT_PT:
+                self.lines[i] = (other_y, f"{other} {text}")
+                return
+        self.lines.append((y, text))
+
+
+def sizes_around(page: pymupdf.Page) -> Counter[float]:
+    """Letters of prose by font size on the neighboring pages."""
+    sizes: Counter[float] = Counter()
+    for _, neighbor in _neighbors(page):
+        sizes += neighbor.sizes
+    return sizes
+
+
+def _neighbors(page: pymupdf.Page) -> Iterator[tuple[int, _Neighbor]]:
+    for step in _NEIGHBORS:
+        if 0 <= page.number + step < len(page.parent):
+            yield step, _read_neighbor(page.parent, page.number + step)
 
 
 def drop_running_lines(page: pymupdf.Page, lines: Sequence[Line], height_pt: float) -> list[Line]:
@@ -34,13 +69,9 @@ def drop_running_lines(page: pymupdf.Page, lines: Sequence[Line], height_pt: flo
     candidates = [line for line in lines if line.y < margin or line.y > height_pt - margin]
     if not candidates or page.rotation:
         return _without_lone_number(list(lines), height_pt)
-    document, index = page.parent, page.number
     running: set[int] = set()
-    for step in _NEIGHBORS:
-        other = index + step
-        if not 0 <= other < len(document):
-            continue
-        for y, text in _margin_lines(document, other, margin):
+    for step, neighbor in _neighbors(page):
+        for y, text in neighbor.lines:
             for line in candidates:
                 if abs(line.y - y) < _SAME_HEIGHT_PT and _is_same(line.text, text, step):
                     running.add(id(line))
@@ -51,30 +82,25 @@ def drop_running_lines(page: pymupdf.Page, lines: Sequence[Line], height_pt: flo
     return _without_lone_number([line for line in lines if top < line.y < bottom], height_pt)
 
 
-def _margin_lines(document: pymupdf.Document, index: int, margin: float) -> list[tuple[float, str]]:
-    """Baseline (about) and text of the lines in the margins of a page."""
+def _read_neighbor(document: pymupdf.Document, index: int) -> _Neighbor:
     # Kept with the document: a page's neighbors are asked for again with the next page.
-    cache: dict[int, list[tuple[float, str]]] | None = getattr(document, "docproc_margins", None)
+    cache: dict[int, _Neighbor] | None = getattr(document, "docproc_neighbors", None)
     if cache is None:
-        cache = document.docproc_margins = {}
+        cache = document.docproc_neighbors = {}
     if index not in cache:
         if len(cache) >= _CACHED_PAGES:
             del cache[next(iter(cache))]
         page = document[index]
         height = page.rect.height
-        found: list[tuple[float, str]] = []
+        neighbor = cache[index] = _Neighbor([], Counter())
         for block in page.get_text("dict", flags=0)["blocks"]:
             for line in block.get("lines", ()):
+                for span in line["spans"]:
+                    if role_by_name(span["font"]) is None:
+                        neighbor.sizes[round(span["size"], 1)] += len(span["text"])
                 y = line["spans"][0]["origin"][1]
-                if y < margin or y > height - margin:
-                    text = "".join(span["text"] for span in line["spans"])
-                    for i, (other_y, other) in enumerate(found):
-                        if abs(other_y - y) < _SAME_HEIGHT_PT:
-                            found[i] = (other_y, f"{other} {text}")
-                            break
-                    else:
-                        found.append((y, text))
-        cache[index] = found
+                if not _MARGIN_SHARE * height <= y <= (1 - _MARGIN_SHARE) * height:
+                    neighbor.add(y, "".join(span["text"] for span in line["spans"]))
     return cache[index]
 
 
@@ -88,7 +114,7 @@ def _is_same(text: str, other: str, step: int) -> bool:
 
 def _page_number(text: str) -> int | None:
     """The number at one end of the line, also in small Roman figures."""
-    for match in _NUMBER.finditer(" ".join(text.split())):
+    for match in _NUMBER.finditer(" ".join(_MARK.sub("x", text).split())):
         figures = (match[1] or match[2]).lower()
         if figures.isdigit():
             return int(figures)

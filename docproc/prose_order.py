@@ -15,45 +15,78 @@ if TYPE_CHECKING:
 
 _MIN_ROWS = 6
 """Lines that a column must have, and that must end before the gutter."""
+_MIN_SHORT_ROWS = 12
+"""The same, where lines of fewer than `_LONG_WORDS` words count too."""
+_LONG_WORDS = 4
 _MAX_CROSSING = 0.12
+"""Share of the lines that may run across a gutter: headings, wide figures."""
 _MIN_GAP_PT = 4.0
 """White strip that parts blocks side by side; `\\columnsep` is 10 pt in the standard classes."""
 
 
-def assign_columns(lines: Sequence[Line], width_pt: float) -> None:
-    """Write into each line its column: from 1, or 0 where it runs across all."""
-    gutters = find_gutters([(line.x0, line.x1) for line in lines if len(line.words) >= 4], width_pt)
+def assign_columns(lines: Sequence[Line], width_pt: float) -> list[float]:
+    """Write into each line its column: from 1, or 0 where it runs across all.
+
+    Returns:
+        Left edges of all columns but the first, in points.
+    """
+    gutters = _find_gutters([line for line in lines if len(line.words) >= _LONG_WORDS], width_pt, _MIN_ROWS)
+    if not gutters:  # the entries of an index are short
+        text = [line for line in lines if not line.is_code and not line.display]
+        gutters = _find_gutters(text, width_pt, _MIN_SHORT_ROWS)
     for line in lines:
-        crosses = any(line.x0 < edge - 3 and line.x1 > edge + 3 for edge in gutters)
-        line.column = 0 if crosses else 1 + sum((line.x0 + line.x1) / 2 > edge for edge in gutters)
+        line.column = column_of(line.x0, line.x1, gutters)
+    return gutters
 
 
-def find_gutters(spans: Sequence[tuple[float, float]], width_pt: float) -> list[float]:
-    """Left edges of all columns but the first, from the horizontal extents of the lines."""
+def column_of(x0: float, x1: float, gutters: Sequence[float]) -> int:
+    """Column of something that extends from `x0` to `x1`."""
+    crosses = any(x0 < edge - 3 and x1 > edge + 3 for edge in gutters)
+    return 0 if crosses else 1 + sum((x0 + x1) / 2 > edge for edge in gutters)
+
+
+def _find_gutters(lines: Sequence[Line], width_pt: float, min_rows: int) -> list[float]:
+    """Left edges of all columns but the first, in points."""
     gutters: list[float] = []
-    if len(spans) < 2 * _MIN_ROWS:
-        return gutters
-    starts = Counter(round(x0) for x0, _ in spans)
+    starts = Counter(round(line.x0) for line in lines)
     for start, count in starts.most_common(12):
         edge = start - 2
-        if count < _MIN_ROWS or not 0.2 * width_pt < start < 0.8 * width_pt or any(abs(edge - g) < 60 for g in gutters):
+        if count < min_rows or not 0.2 * width_pt < start < 0.8 * width_pt or any(abs(edge - g) < 60 for g in gutters):
             continue
-        right = sum(abs(x0 - start) <= 2 for x0, _ in spans)
-        left = sum(edge - 30 < x1 <= edge and x1 - x0 > 0.1 * width_pt for x0, x1 in spans)
-        crossing = sum(x0 < edge - 3 and x1 > edge + 3 for x0, x1 in spans)
-        if right >= _MIN_ROWS and left >= _MIN_ROWS and crossing <= _MAX_CROSSING * len(spans):
+        right = [line for line in lines if abs(line.x0 - start) <= 2]
+        with_letters = sum(any(c.isalpha() for c in line.text) for line in right)
+        left = sum(edge - 0.3 * width_pt < line.x1 <= edge for line in lines)
+        crossing = sum(line.x0 < edge - 3 and line.x1 > edge + 3 for line in lines)
+        if (
+            with_letters >= max(min_rows, 0.7 * len(right))
+            and left >= min_rows
+            and crossing <= _MAX_CROSSING * len(lines)
+        ):
             gutters.append(edge)
     return sorted(gutters)
 
 
-def order_blocks(blocks: Sequence[Block]) -> list[Block]:
+def order_blocks(blocks: Sequence[Block], gutters: Sequence[float]) -> list[Block]:
     """Sort blocks as they are read: down each column, columns from left to right, what spans them in between.
 
-    Source: recursive cuts along white strips (Nagy and Seth 1984), upright ones first; neighboring bands that share a
-    gutter are read as one, so that paragraphs that happen to end at one height do not part the columns.
+    Within a column, blocks side by side are parted along white strips, upright ones first.
+
+    Source: recursive cuts (Nagy and Seth 1984).
     """
-    boxed = [(block.box or Box(0, 0, 0, 0), block) for block in blocks]
-    return [block for _, block in _ordered(boxed)]
+    placed: dict[int, _Boxed] = {}
+    for block in blocks:
+        box = block.box or Box(0, 0, 0, 0)
+        placed.setdefault(column_of(box.x0, box.x1, gutters), []).append((box, block))
+    spanning = sorted(placed.pop(0, []), key=lambda item: item[0].y0)
+    ordered: list[Block] = []
+    for section in range(len(spanning) + 1):
+        for column in sorted(placed):
+            part = [
+                item for item in placed[column] if sum(s[0].center[1] < item[0].center[1] for s in spanning) == section
+            ]
+            ordered += [block for _, block in _ordered(part)]
+        ordered += [block for _, block in spanning[section : section + 1]]
+    return ordered
 
 
 _Boxed = list[tuple[Box, "Block"]]
@@ -65,12 +98,7 @@ def _ordered(items: _Boxed) -> _Boxed:
     columns = _cut(items, upright=True)
     if len(columns) > 1:
         return [item for column in columns for item in _ordered(column)]
-    bands: list[_Boxed] = []
-    for band in _cut(items, upright=False):
-        if bands and len(_cut(band, upright=True)) > 1 < len(_cut([*bands[-1], *band], upright=True)):
-            bands[-1] = [*bands[-1], *band]
-        else:
-            bands.append(band)
+    bands = _cut(items, upright=False)
     if len(bands) > 1:
         return [item for band in bands for item in _ordered(band)]
     return sorted(items, key=lambda item: (item[0].y0, item[0].x0))

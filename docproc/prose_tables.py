@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from docproc.layout_model import model_boxes
 from docproc.prose_lines import Line, Word, join_words, split_cells
 from docproc.records import Block, BlockKind, Box
 
@@ -41,8 +42,9 @@ def find_tables(
     """
     boxes = _ruled_boxes(layer, lines)
     doubtful = [box for box in _aligned_boxes(lines) if not any(b.holds(box.center) for b in boxes)]
-    if doubtful and not page.rotation:
-        boxes += [box for box in _model_tables(page) if any(box.iou(d) > 0.3 or box.holds(d.center) for d in doubtful)]
+    if doubtful:
+        seen = model_boxes(page, "table")
+        boxes += [box for box in seen if any(box.iou(d) > 0.3 or box.holds(d.center) for d in doubtful)]
     blocks: list[Block] = []
     rest = list(lines)
     for box in boxes:
@@ -99,16 +101,9 @@ def _aligned_boxes(lines: Sequence[Line]) -> list[Box]:
     return boxes
 
 
-def _model_tables(page: pymupdf.Page) -> list[Box]:
-    import pymupdf.layout  # noqa: F401  registers itself; loads its models at the first call
-
-    page.get_layout()
-    return [Box(*map(float, entry[:4])).padded(2.0) for entry in page.layout_information or () if entry[4] == "table"]
-
-
 def _table_rows(lines: Sequence[Line]) -> list[list[str]]:
     """Texts of the cells, each row with as many as there are columns."""
-    rows = [split_cells(line, _CELL_GAP_EM) for line in sorted(lines, key=lambda p: p.y)]
+    rows = [split_cells(line, _CELL_GAP_EM) for line in _whole_rows(lines)]
     most = max((len(row) for row in rows), default=0)
     columns: list[tuple[float, float]] = []
     for row in rows:
@@ -129,6 +124,18 @@ def _table_rows(lines: Sequence[Line]) -> list[list[str]]:
         else:
             table.append(texts)
     return table
+
+
+def _whole_rows(lines: Sequence[Line]) -> list[Line]:
+    """Lines of one height as one: a table's columns may have been taken for columns of the page."""
+    rows: list[Line] = []
+    for line in sorted(lines, key=lambda p: p.y):
+        if rows and abs(rows[-1].y - line.y) < 0.25 * line.size:
+            words = sorted([*rows[-1].words, *line.words], key=lambda w: w.x0)
+            rows[-1] = Line(words, rows[-1].y, rows[-1].size)
+        else:
+            rows.append(Line(line.words, line.y, line.size))
+    return rows
 
 
 def _joined(spans: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

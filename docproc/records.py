@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 # A block's text holds a formula as MARK_OPEN + position + MARK_CLOSE (private-use characters, so that no text of a
 # document can be taken for one).
 MARK_OPEN, MARK_CLOSE = "\ue000", "\ue001"
-# Around words of a sentence that are set in a typewriter font.
+# Around words of a sentence that are set in a typewriter font, or bold.
 CODE_OPEN, CODE_CLOSE = "\ue002", "\ue003"
+BOLD_OPEN, BOLD_CLOSE = "\ue004", "\ue005"
 
 
 class PageKind(StrEnum):

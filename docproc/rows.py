@@ -6,6 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from docproc.records import (
+    BOLD_CLOSE,
+    BOLD_OPEN,
     CODE_CLOSE,
     CODE_OPEN,
     MARK_CLOSE,
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 
 _SAME_PLACE_IOU = 0.5
 """A formula of an earlier run that overlaps a new one by more than this is the same formula and keeps its id."""
+
+
+_NO_STYLE = str.maketrans("", "", CODE_OPEN + CODE_CLOSE + BOLD_OPEN + BOLD_CLOSE)
 
 
 def formula_values(formula: Formula) -> dict[str, Any]:
@@ -120,7 +125,8 @@ def blocks_from_json(text: str | None) -> tuple[Block, ...]:
 
 def plain_text(blocks: Iterable[Block], latex: Mapping[int, str]) -> str:
     """The page's text for `pages.text`: a paragraph a block, formulas as `$…$`."""
-    text = "\n\n".join(block.text for block in blocks).replace(CODE_OPEN, "").replace(CODE_CLOSE, "")
+    text = "\n\n".join(block.text for block in blocks)
+    text = text.translate(_NO_STYLE)
     for position, formula in latex.items():
         text = text.replace(f"{MARK_OPEN}{position}{MARK_CLOSE}", f"${formula}$")
     return text

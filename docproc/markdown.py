@@ -1,0 +1,193 @@
+"""A document as Markdown that reads like the book."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from docproc.markdown_text import code_block, escape_start, escape_text, formula_markdown
+from docproc.prose_blocks import join_line_end
+from docproc.records import MARK_CLOSE, MARK_OPEN, Block, BlockKind, FormulaKind, Status, StoredFormula, StoredPage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_MARK = re.compile(f"{MARK_OPEN}(\\d+){MARK_CLOSE}")
+_LABEL = re.compile(r"^(\d{1,9}[.)])\s+")
+_CAPTION = re.compile(r"^(\S+\s*[A-Z]?\.?\d[\w.–-]*?[:.]?)(?=\s|$)")
+_ENDED = re.compile(r"[.!?:;…]['\"”’)\]]*[⁰¹²³⁴⁵⁶⁷⁸⁹]*$")
+
+
+@dataclass(frozen=True, slots=True)
+class MarkdownOptions:
+    """How formulas are set off; what stands before and after the ellipsis encloses them."""
+
+    inline_delimiters: str = "$…$"
+    display_delimiters: str = "$$…$$"
+
+
+def render_markdown(pages: Iterable[StoredPage], formulas: Iterable[StoredFormula], options: MarkdownOptions) -> str:
+    """Write a document as Markdown.
+
+    Every formula is written once: in its place, or at the end of its page if no block holds it. A paragraph that runs
+    over the end of a page is put together, with the anchor of the new page inside.
+
+    Args:
+        pages: By number.
+        formulas: Of all pages.
+        options: For the delimiters.
+
+    Returns:
+        The text, ending in a newline; empty without pages.
+    """
+    by_page: dict[int, dict[int, StoredFormula]] = {}
+    for stored in formulas:
+        by_page.setdefault(stored.page_number, {})[stored.formula.position] = stored
+    writer = _Writer()
+    for page in pages:
+        _PageRenderer(page, by_page.get(page.number, {}), options).write(writer)
+    return writer.text()
+
+
+class _Writer:
+    """Gathers blocks; knows which paragraph may go on with the next page."""
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self.open_part: int | None = None
+        """Index of a paragraph whose sentence has not ended."""
+        self.was_item = False
+
+    def add(self, text: str, is_item: bool = False) -> int:
+        """Append a block; items of a list stand without a blank line between them."""
+        if self.parts:
+            self.parts.append("\n" if is_item and self.was_item else "\n\n")
+        self.parts.append(text)
+        self.was_item = is_item
+        return len(self.parts) - 1
+
+    def text(self) -> str:
+        return "".join(self.parts) + "\n" if self.parts else ""
+
+
+class _PageRenderer:
+    """Writes the blocks of one page."""
+
+    def __init__(self, page: StoredPage, formulas: dict[int, StoredFormula], options: MarkdownOptions) -> None:
+        self.page, self.formulas, self.options = page, formulas, options
+        self.list_stack: list[tuple[int, int]] = []
+        """Levels of the open list items with the columns at which their texts begin."""
+
+    def write(self, writer: _Writer) -> None:
+        page = self.page
+        anchor = f'<a id="page-{page.number}"></a>'
+        blocks = list(page.blocks)
+        if writer.open_part is not None and blocks and _goes_on(blocks[0]):
+            start = self._inline(blocks.pop(0).text)
+            before = writer.parts[writer.open_part]
+            joined = join_line_end(before, start)
+            # The hyphen of a parted word is gone; the anchor stands before the word's second half.
+            kept = len(joined) - len(start)
+            writer.parts[writer.open_part] = joined[:kept] + anchor + joined[kept:]
+            if not _ENDED.search(start):
+                blocks_are_over = not any(block.kind is not BlockKind.FOOTNOTE for block in blocks)
+                writer.open_part = writer.open_part if blocks_are_over else None
+            else:
+                writer.open_part = None
+        else:
+            writer.add(anchor)
+            writer.open_part = None
+        if page.status == "failed":
+            writer.add(f"**[page {page.number} could not be read: {escape_text(page.problem or 'unknown reason')}]**")
+        body = [block for block in blocks if block.kind is not BlockKind.FOOTNOTE]
+        for block in blocks:
+            text = self._block(block)
+            if not text:
+                continue
+            index = writer.add(text, is_item=block.kind is BlockKind.LIST_ITEM)
+            is_last = bool(body) and block is body[-1]
+            if is_last and block.kind is BlockKind.PARAGRAPH and not _ENDED.search(block.text):
+                writer.open_part = index
+        seen = {int(m[1]) for block in page.blocks for m in _MARK.finditer(block.text)}
+        for position in sorted(set(self.formulas) - seen):
+            if self.formulas[position].formula.status is not Status.REJECTED:
+                writer.add(self._formula(position))
+
+    def _block(self, block: Block) -> str:
+        if block.kind is not BlockKind.LIST_ITEM:
+            self.list_stack.clear()
+        match block.kind:
+            case BlockKind.HEADING:
+                return f"{'#' * min(max(block.level, 1), 6)} {self._inline(block.text)}"
+            case BlockKind.LIST_ITEM:
+                return self._list_item(block)
+            case BlockKind.CODE:
+                return code_block(block.text)
+            case BlockKind.TABLE:
+                return self._table(block.text)
+            case BlockKind.CAPTION:
+                text = self._inline(block.text)
+                return _CAPTION.sub(r"**\1**", text)
+            case BlockKind.FOOTNOTE:
+                return f"> {escape_start(self._inline(block.text))}"
+            case BlockKind.FORMULA:
+                return self._display(block.text)
+            case BlockKind.FIGURE:
+                return f"*[figure]* {self._inline(block.text)}".strip()
+            case BlockKind.PARAGRAPH:
+                return escape_start(self._inline(block.text))
+
+    def _inline(self, text: str, in_table: bool = False) -> str:
+        """Text with its formulas in one line."""
+        parts = _MARK.split(" ".join(text.split()))
+        for i, part in enumerate(parts):
+            parts[i] = self._formula(int(part), in_line=True, in_table=in_table) if i % 2 else escape_text(part)
+        return "".join(parts)
+
+    def _formula(
+        self, position: int, labels: Sequence[str] = (), *, in_line: bool = False, in_table: bool = False
+    ) -> str:
+        stored = self.formulas.get(position)
+        if stored is None:
+            return "**[formula missing]**"
+        is_inline = in_line or in_table or stored.formula.kind is FormulaKind.INLINE
+        delimiters = self.options.inline_delimiters if is_inline else self.options.display_delimiters
+        return formula_markdown(
+            stored,
+            delimiters,
+            page_kind=self.page.kind,
+            labels=list(labels),
+            is_display=not is_inline,
+            in_table=in_table,
+        )
+
+    def _display(self, text: str) -> str:
+        """Formulas set off from the text, with the further numbers that stand behind their marks."""
+        parts = _MARK.split(text)
+        written = [
+            self._formula(int(position), labels.split())
+            for position, labels in zip(parts[1::2], parts[2::2], strict=True)
+        ]
+        return "\n\n".join([escape_start(escape_text(parts[0].strip())), *written]).strip()
+
+    def _list_item(self, block: Block) -> str:
+        while self.list_stack and self.list_stack[-1][0] >= block.level:
+            self.list_stack.pop()
+        indent = self.list_stack[-1][1] if self.list_stack else 0
+        label = _LABEL.match(block.text)
+        marker = label[1] if label else "-"
+        self.list_stack.append((block.level, indent + len(marker) + 1))
+        return f"{' ' * indent}{marker} {escape_start(self._inline(block.text[label.end() if label else 0 :]))}"
+
+    def _table(self, text: str) -> str:
+        rows = [[self._inline(cell, in_table=True) for cell in row.split("\t")] for row in text.split("\n")]
+        width = max(len(row) for row in rows)
+        lines = ["| " + " | ".join(row + [""] * (width - len(row))) + " |" for row in rows]
+        lines.insert(1, "|" + " --- |" * width)
+        return "\n".join(lines)
+
+
+def _goes_on(block: Block) -> bool:
+    """Whether the block may be the second half of a sentence."""
+    return block.kind is BlockKind.PARAGRAPH and (block.text[:1].islower() or block.text[:1] == MARK_OPEN)
