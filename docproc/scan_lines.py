@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import cv2
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
     from docproc.ocr import OcrWord
     from docproc.scan_ink import Ink
 
-# Gaps in em. Letters of a word stand at most 0.12 apart; spaces of a justified line are 0.2-0.6; a gap above 1.5 parts
+# Gaps in em. Letters of a word stand at most 0.12 apart; spaces of a justified line are 0.2-0.6; a gap above 1 parts
 # columns, cells of a table, or a formula from its number.
 _WORD_GAP_EM = 0.17
-_LINE_GAP_EM = 1.5
+_PIECE_GAP_EM = 1.0
 # A word that the OCR doubts this much, and that is this short, is a symbol it does not know.
 _DOUBT, _DOUBT_LETTERS = 0.55, 4
 
@@ -51,8 +52,8 @@ class ScanLine:
     is_monospaced: bool = False
 
 
-def read_lines(ink: Ink, words: Sequence[OcrWord] | None, zoom: float) -> list[ScanLine]:
-    """Group ink into lines of words.
+def read_lines(ink: Ink, words: Sequence[OcrWord] | None, zoom: float) -> tuple[list[ScanLine], list[float]]:
+    """Group ink into lines of words, and lines into columns.
 
     Args:
         ink: Of the page.
@@ -60,13 +61,75 @@ def read_lines(ink: Ink, words: Sequence[OcrWord] | None, zoom: float) -> list[S
         zoom: Pixels in a point: the boxes of `words` are in points.
 
     Returns:
-        Lines from top to bottom; `is_prose` says whether a line is running text that may hold inline formulas.
+        Lines from top to bottom; `is_prose` says whether a line is running text that may hold inline formulas. And
+        the middles of the gutters between columns in pixels, from left to right.
     """
     lines = _lines_of_ocr(ink, words, zoom) if words is not None else _lines_of_ink(ink)
     for line in lines:
+        line.is_prose = _is_prose(ink, line)
+    gutters = find_gutters(ink, lines)
+    lines = [piece for line in lines for piece in _split_at_gutters(ink, line, gutters)]
+    lines = _joined_pieces(ink, lines, gutters)
+    for line in lines:
         line.is_monospaced = _is_monospaced(ink, line)
         line.is_prose = _is_prose(ink, line)
-    return sorted(lines, key=lambda line: (line.box.y0, line.box.x0))
+    return sorted(lines, key=lambda line: (line.box.y0, line.box.x0)), gutters
+
+
+def find_gutters(ink: Ink, lines: list[ScanLine]) -> list[float]:
+    """Middles in pixels of the vertical strips of white between columns; empty for one column.
+
+    Args:
+        ink: Of the page.
+        lines: With `is_prose` set.
+    """
+    prose = [line for line in lines if line.is_prose and line.box.width > 8 * ink.em]
+    if len(prose) < 8:
+        return []
+    # A line that crosses all columns (a title) hides no gutter if lines on both sides leave it free.
+    cover = np.zeros(ink.shape[1] + 2)
+    for line in prose:
+        cover[int(line.box.x0)] += 1
+        cover[int(line.box.x1)] -= 1
+    cover = np.cumsum(cover)[:-1]
+    is_free = (cover <= 0.15 * np.percentile(cover[cover > 0], 90)).astype(np.int8)
+    gutters = []
+    edges = np.flatnonzero(np.diff(is_free))
+    for start, end in pairwise(edges.tolist()):
+        left = sum(line.box.x1 <= end + 1 for line in prose)
+        right = sum(line.box.x0 >= start for line in prose)
+        if is_free[start + 1] and end - start > 0.5 * ink.em and min(left, right) >= 0.15 * len(prose):
+            gutters.append((start + end) / 2)
+    return gutters
+
+
+def _split_at_gutters(ink: Ink, line: ScanLine, gutters: list[float]) -> list[ScanLine]:
+    """Part a line that was read across columns; a title, whose words lie over the gutter, stays whole."""
+    for gutter in gutters:
+        left = [word for word in line.words if word.x1 <= gutter]
+        right = [word for word in line.words if word.x0 >= gutter]
+        if left and right and len(left) + len(right) == len(line.words):
+            gap = min(word.x0 for word in right) - max(word.x1 for word in left)
+            if gap > 0.5 * ink.em:
+                return [_line(ink, left), *_split_at_gutters(ink, _line(ink, right), gutters)]
+    return [line]
+
+
+def _joined_pieces(ink: Ink, lines: list[ScanLine], gutters: list[float]) -> list[ScanLine]:
+    """Join pieces of one line that the OCR read by themselves."""
+    joined: list[ScanLine] = []
+    for line in sorted(lines, key=lambda line: line.box.x0):
+        for index, other in enumerate(joined):
+            gap = line.box.x0 - other.box.x1
+            level = min(line.box.y1, other.box.y1) - max(line.box.y0, other.box.y0)
+            lower = min(line.box.height, other.box.height)
+            is_across = any(other.box.x1 <= gutter <= line.box.x0 for gutter in gutters)
+            if -0.5 * ink.em < gap < _PIECE_GAP_EM * ink.em and level > 0.6 * lower > 0.15 * ink.em and not is_across:
+                joined[index] = _line(ink, [*other.words, *line.words])
+                break
+        else:
+            joined.append(line)
+    return joined
 
 
 def _lines_of_ocr(ink: Ink, words: Sequence[OcrWord], zoom: float) -> list[ScanLine]:
@@ -108,7 +171,7 @@ def _split_at_gaps(ink: Ink, word: ScanWord) -> list[ScanWord]:
     The nearest change between letters and other signs is taken for the place, since letters differ in width.
     """
     chunks = _chunks(ink, word.parts, _WORD_GAP_EM * ink.em)
-    is_one = word.text.strip(".,;:!?()[]-‐'’\"").isalpha()
+    is_one = word.text.strip(".,;:!?()[]-‐'’\"").isalpha() or judge_word(word.text) is WordKind.REFERENCE
     if len(chunks) < 2 or len(word.text) < len(chunks) or is_one:
         return [word] if word.parts else []
     text, start, pieces = word.text, 0, []

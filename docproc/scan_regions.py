@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -60,12 +59,11 @@ def find_in_image(page: Page, options: RegionOptions, words: Sequence[OcrWord] |
     if len(ink.boxes) < 2:
         return []
     zoom = page.dpi / _POINTS_PER_INCH
-    lines = read_lines(ink, words, zoom)
-    gutters = _gutters(ink, lines)
+    lines, gutters = read_lines(ink, words, zoom)
     _release_displays_with_words(ink, lines)
     _keep_lines_of_paragraphs(ink, lines)
     lines = _give_fragments_to_prose(ink, lines)
-    displays = _find_displays(ink, lines, gutters)
+    displays = _find_displays(ink, lines, gutters, words is not None)
     regions = []
     for display in displays:
         box = _soft(ink, _around(ink, display.parts)).scaled(1 / zoom)
@@ -75,28 +73,6 @@ def find_in_image(page: Page, options: RegionOptions, words: Sequence[OcrWord] |
         if line.is_prose:
             regions += [Region(FormulaKind.INLINE, _soft(ink, box).scaled(1 / zoom)) for box in find_inline(ink, line)]
     return _in_reading_order(regions, [gutter / zoom for gutter in gutters], ink.em / zoom)
-
-
-def _gutters(ink: Ink, lines: list[ScanLine]) -> list[float]:
-    """Middles in pixels of the vertical strips of white between columns; empty for one column."""
-    prose = [line for line in lines if line.is_prose and line.box.width > 8 * ink.em]
-    if len(prose) < 8:
-        return []
-    # A line that crosses all columns (a title) hides no gutter if lines on both sides leave it free.
-    cover = np.zeros(ink.shape[1] + 2)
-    for line in prose:
-        cover[int(line.box.x0)] += 1
-        cover[int(line.box.x1)] -= 1
-    cover = np.cumsum(cover)[:-1]
-    is_free = (cover <= 0.15 * np.percentile(cover[cover > 0], 90)).astype(np.int8)
-    gutters = []
-    edges = np.flatnonzero(np.diff(is_free))
-    for start, end in pairwise(edges.tolist()):
-        left = sum(line.box.x1 <= end + 1 for line in prose)
-        right = sum(line.box.x0 >= start for line in prose)
-        if is_free[start + 1] and end - start > 0.5 * ink.em and min(left, right) >= 0.15 * len(prose):
-            gutters.append((start + end) / 2)
-    return gutters
 
 
 def _give_fragments_to_prose(ink: Ink, lines: list[ScanLine]) -> list[ScanLine]:
@@ -181,7 +157,7 @@ def _keep_lines_of_paragraphs(ink: Ink, lines: list[ScanLine]) -> None:
                 break
 
 
-def _find_displays(ink: Ink, lines: list[ScanLine], gutters: list[float]) -> list[_Display]:
+def _find_displays(ink: Ink, lines: list[ScanLine], gutters: list[float], has_ocr: bool) -> list[_Display]:
     taken = {part for line in lines if line.is_prose or line.is_monospaced for part in line.parts}
     free = [part for part in range(len(ink.boxes)) if part not in taken]
     _attach_to_prose(ink, lines, free)
@@ -194,7 +170,7 @@ def _find_displays(ink: Ink, lines: list[ScanLine], gutters: list[float]) -> lis
             continue
         words = list({id(word_of[part]): word_of[part] for part in group if part in word_of}.values())
         display = _without_number(ink, _Display(group, words))
-        if _is_display(ink, display):
+        if _is_display(ink, display, has_ocr):
             displays.append(display)
     return displays
 
@@ -302,7 +278,7 @@ def _stands_apart(ink: Ink, parts: list[int], word: ScanWord) -> bool:
     return bool(row[:, 2].max() < x0 - gap or row[:, 0].min() > x1 + gap)
 
 
-def _is_display(ink: Ink, display: _Display) -> bool:
+def _is_display(ink: Ink, display: _Display, has_ocr: bool) -> bool:
     if len(display.parts) < 2:
         return False
     boxes = ink.boxes[display.parts]
@@ -315,9 +291,10 @@ def _is_display(ink: Ink, display: _Display) -> bool:
     math = widths[WordKind.MATH] + widths[WordKind.OPERATOR] + widths[WordKind.FUNCTION]
     other = widths[WordKind.PROSE]
     if any(word.text for word in display.words):
-        has_tall = bool((boxes[:, 3] - boxes[:, 1] > 2.2 * ink.em).any())
+        is_tall = (boxes[:, 3] - boxes[:, 1] > 2.2 * ink.em) & (boxes[:, 2] - boxes[:, 0] < 0.8 * ink.em)
+        has_tall = bool(is_tall.any())
         return (math > 0 or has_tall) and math + widths[WordKind.NUMBER] >= 0.4 * other
-    return width > 2 * ink.em and letters >= 3
+    return not has_ocr and width > 2 * ink.em and letters >= 3
 
 
 def _rows(ink: Ink, parts: list[int]) -> list[Box]:
