@@ -7,7 +7,7 @@ import re
 from docproc.latex.exact import respell
 from docproc.latex.looks import fold
 from docproc.latex.targets import is_learnable
-from docproc.latex.tokens import join_tokens, split_latex
+from docproc.latex.tokens import MAX_CHARACTERS, join_tokens, split_latex
 from docproc.latex.tree import LatexError, parse
 from docproc.latex.write import Writer
 
@@ -39,7 +39,7 @@ def canonical(latex: str) -> str:
     try:
         return join_tokens(_EXACT.write(respell(parse(latex).items)))
     except LatexError:
-        return join_tokens(split_latex(latex[:20_000]))
+        return join_tokens(split_latex(latex[:MAX_CHARACTERS]))
 
 
 def match_key(latex: str) -> str:
@@ -54,7 +54,7 @@ def match_key(latex: str) -> str:
     try:
         return join_tokens(_KEY.write(fold(parse(latex).items)))
     except LatexError:
-        return join_tokens(split_latex(latex[:20_000]))
+        return join_tokens(split_latex(latex[:MAX_CHARACTERS]))
 
 
 def recognition_target(latex: str) -> str | None:

@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 
 # Longer input is no formula: the longest of 620,000 in books and Wikipedia has 6,900 characters.
-MAX_CHARACTERS = 20_000
+MAX_CHARACTERS = 10_000
 
 _TOKEN = re.compile(
     r"\\(?:begin|end)\s*\{[^{}\\]*\}"  # \begin{aligned} is one token
