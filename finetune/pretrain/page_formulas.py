@@ -14,8 +14,9 @@ from finetune.pretrain.sources import hashed_share, held_out_names
 
 # Commands that belong to a display environment of their own or reach outside the formula.
 _UNUSABLE = re.compile(
-    r"\\(?:tag|label|intertext|shortintertext|hline|cline|multicolumn|color|textcolor|begin\{(?:align|gather|multline|eqnarray|"
-    r"flalign|alignat|equation|tikz)|hspace|vspace|rule|footnote|xymatrix|includegraphics|newline|par\b|rlap|llap|raisebox)"
+    r"\\(?:tag|label|intertext|shortintertext|hline|cline|multicolumn|color|textcolor|hspace|vspace|rule|footnote|xymatrix|"
+    r"includegraphics|newline|par|rlap|llap|raisebox)(?![a-zA-Z])|"
+    r"\\begin\{(?:align|gather|multline|eqnarray|flalign|alignat|equation|tikzpicture|tikzcd)\*?\}"
 )
 OWN_SOURCE = "docproc"
 """Formulas of samples/, written for this project: enough to try things without a corpus, in both splits."""

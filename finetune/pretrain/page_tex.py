@@ -83,6 +83,11 @@ def mark_color(mark: int) -> tuple[int, int, int]:
     return mark >> 8, mark & 255, MARK_BLUE
 
 
+def color_operand(part: int) -> str:
+    """A part of a color as a PDF operand that gives `part` back whether a reader rounds or cuts off."""
+    return f"{(part + 0.3) / 255:.4f}"
+
+
 def write_source(
     recipe: Recipe, prose: ProseSource, pool: FormulaPool, seed: int, pages: int, formulas: bool
 ) -> MarkedSource:
@@ -171,7 +176,7 @@ class FormulaSetter:
 
     def _mark(self) -> tuple[int, str]:
         self._marks += 1
-        return self._marks, " ".join(f"{part / 255:.4f}" for part in mark_color(self._marks))
+        return self._marks, " ".join(color_operand(part) for part in mark_color(self._marks))
 
     def _display_body(self, latex: str) -> tuple[str, str]:
         """What to measure and the display itself, with its marks."""

@@ -41,9 +41,9 @@ THEMES: dict[str, dict[str, str]] = {
     },
     "test": {
         "noun": (
-            "polynomial integral inequality identity manifold homotopy functor module ideal lattice "
-            "automorphism permutation invariant eigenvalue eigenvector contour residue pole expansion remainder "
-            "perturbation shock vortex layer channel wing rotor sail hull keel mast harbour tide current "
+            "polynomial integral inequality identity manifold homotopy functor module ideal "
+            "automorphism permutation invariant eigenvalue eigenvector contour residue pole expansion "
+            "perturbation shock vortex layer channel wing rotor sail hull keel mast harbour tide "
             "glacier river basin soil crop orchard greenhouse bakery oven recipe kitchen violin bell organ tone "
             "chord rhythm archive library letter census survey vote ballot treaty border railway tunnel "
             "elevator escalator crane dock cargo container battery cable antenna receiver lens mirror prism "
