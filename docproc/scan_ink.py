@@ -77,7 +77,7 @@ def binarize(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     ink = np.asarray(cv2.threshold(image, float(np.clip(threshold, 110, 200)), 1, cv2.THRESH_BINARY_INV)[1])
     values = image[ink > 0][::7]
     darkest = float(np.percentile(values, 10)) if values.size else 0.0
-    return ink, image < darkest + 0.42 * (255.0 - darkest)
+    return ink, image < darkest + 0.62 * (255.0 - darkest)
 
 
 def _x_height(widths: np.ndarray, heights: np.ndarray, areas: np.ndarray) -> float:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from docproc.records import Box
-from docproc.word_kinds import WordKind, is_cjk, judge_beside, judge_word
+from docproc.word_kinds import WordKind, is_cjk, is_plausible_word, judge_beside, judge_word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,7 +92,7 @@ def find_gutters(ink: Ink, lines: list[ScanLine]) -> list[float]:
         cover[int(line.box.x0)] += 1
         cover[int(line.box.x1)] -= 1
     cover = np.cumsum(cover)[:-1]
-    is_free = (cover <= 0.15 * np.percentile(cover[cover > 0], 90)).astype(np.int8)
+    is_free = (cover <= 0.3 * np.percentile(cover[cover > 0], 90)).astype(np.int8)
     gutters = []
     edges = np.flatnonzero(np.diff(is_free))
     for start, end in pairwise(edges.tolist()):
@@ -159,10 +159,20 @@ def _lines_of_ocr(ink: Ink, words: Sequence[OcrWord], zoom: float) -> list[ScanL
             for piece in pieces:
                 piece.kind = _kind(piece.text, confidence[id(word)], cjk)
             split += pieces
-        for word, kind in zip(split, judge_beside([w.kind for w in split], [w.text for w in split]), strict=True):
+        kinds = judge_beside([w.kind for w in split], [w.text for w in split], _spaces(ink, split))
+        for word, kind in zip(split, kinds, strict=True):
             word.kind = kind
         lines.append(_line(ink, split))
     return lines
+
+
+def _spaces(ink: Ink, words: list[ScanWord]) -> list[float]:
+    """Space after each word in units of the line's usual space; 1 after the last."""
+    left = [float(ink.boxes[word.parts, 0].min()) for word in words]
+    right = [float(ink.boxes[word.parts, 2].max()) for word in words]
+    spaces = [after - before for before, after in zip(right[:-1], left[1:], strict=True)]
+    usual = max(1.0, float(np.median(spaces))) if spaces else 1.0
+    return [space / usual for space in spaces] + [1.0]
 
 
 def _split_at_gaps(ink: Ink, word: ScanWord) -> list[ScanWord]:
@@ -195,8 +205,10 @@ def _is_seam(text: str, place: int) -> bool:
 
 def _kind(text: str, confidence: float, cjk: bool) -> WordKind:
     kind = judge_word(text, is_cjk_page=cjk)
-    is_doubtful = confidence < _DOUBT and len(text) <= _DOUBT_LETTERS
-    return WordKind.MATH if is_doubtful and kind in (WordKind.PROSE, WordKind.LETTER) else kind
+    is_doubtful = confidence < _DOUBT and len(text) <= _DOUBT_LETTERS and text not in ("•", "-", "–")
+    if is_doubtful and kind in (WordKind.PROSE, WordKind.LETTER) and not is_plausible_word(text):
+        return WordKind.MATH
+    return kind
 
 
 def _parts_of_frames(ink: Ink, frames: dict[int, Box]) -> dict[int, list[int]]:

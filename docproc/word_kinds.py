@@ -39,7 +39,7 @@ _FUNCTIONS = frozenset(_FUNCTION_LIST.split())
 _SHORT_WORDS = frozenset(_SHORT_WORD_LIST.split())
 _VOWELS = set("aeiouyàáâãäåæèéêëìíîïòóôõöøùúûüýœ")
 _RELATIONS = "=≠<>≤≥≦≧≪≫≈≃≅≡∼~∝∈∉∋⊂⊃⊆⊇→←↔⇒⇔↦:＝＜＞"
-_BINARY = "+−-–±∓×÷·∗*∘⊕⊗∪∩∧∨/|∣∥＋－⋅•"
+_BINARY = "+−-–—±∓×÷·∗*∘⊕⊗∪∩∧∨/|∣∥＋－⋅•"
 _SIGNS = "∂∇∑∏∫∮√∞∀∃∅ℓℏ′″‴†‡⊥∠△∆∴∵ℝℂℕℤℚℜℑℵ⟨⟩〈〉⌊⌋⌈⌉‖…⋯∴^_\\∣"
 _GREEK = re.compile(r"[Α-Ωα-ωϑϕϖϱϵ∆µ]")
 _CJK = re.compile(r"[\u3000-\u30ff\u3400-\u9fff]")
@@ -48,14 +48,16 @@ _RANGE = re.compile(r"\d+(?:[-–/.]\d+)+")
 _REFERENCE = re.compile(r"[\[(（](?=\W*\w*\W?\d)[A-Z]{0,4}[.\-]?\d{1,3}(?:[.\-–:]\d{1,3})*[a-z]?[*′']?[\])）]")
 # 40V, 2.4MHz: more than one digit before a unit of one letter, for 2m and 3s are more often products.
 _QUANTITY = re.compile(
-    r"\d[\d.,]*(?:[kMGT]?(?:Hz|B|eV|Pa|W)|mol|cm|km|mm|nm|kg|mg|ms|min|°C?|%|dB|dpi|pt|px)|\d[\d.,]+[VWAKNJLhCFmsg]"
+    r"\d[\d.,]*(?:[kMGT]?(?:Hz|B|eV|Pa|W|V|J|N)|mol|cm|km|mm|nm|kg|mg|ms|min|°C?|%|dB|dpi|pt|px)|\d[\d.,]+[VWAKNJLhCFmsg]"
 )
 _SENTENCE_START_LIST = """
 The This That These Those There They When Where Here For From Let Since Then Thus Hence Now However Suppose Consider
 Because Although And But Each Every Any All Some Note Such With Both Recall Therefore Moreover One Two Assume Note Our
 """
 _SENTENCE_STARTS = frozenset(_SENTENCE_START_LIST.split())
-_UNIT_LIST = "V W A C F K N J L h s m g Hz kHz MHz GHz eV keV MeV GeV Pa kPa kg mg mm cm km nm GB MB TB kB ms µs ns"
+_UNIT_LIST = """
+V W A C F K N J L h s m g Hz kHz MHz GHz eV keV MeV GeV Pa kPa kg mg mm cm km nm GB MB TB kB ms µs ns kW MW kV kJ
+"""
 _UNITS = frozenset(_UNIT_LIST.split())
 # What follows these is the number of something, never a formula.
 # H2O, C6H12O6: symbols of elements with at least two elements and a number.
@@ -119,7 +121,9 @@ def judge_word(text: str, *, is_cjk_page: bool = False) -> WordKind:
         return _judge_figures(bare)
     if any(char in "=≠<>≤≥≈≡∼∝∈∉⊂⊆→⇒+±×" for char in bare):
         return WordKind.MATH
-    if longest >= 4 or (longest >= 2 and _all_words(letters)):
+    if re.search(r"[₀-₉⁰-⁹ⁿ]", bare) and longest <= 3:
+        return WordKind.MATH
+    if longest >= 2 and _all_words(letters):
         # A call such as log(x) or max(a,b) joins with what is in its brackets.
         has_call = letters[0] in _FUNCTIONS and len(letters) > 1 and "(" in core
         return WordKind.MATH if has_call else WordKind.FUNCTION if bare in _FUNCTIONS else WordKind.PROSE
@@ -127,7 +131,7 @@ def judge_word(text: str, *, is_cjk_page: bool = False) -> WordKind:
         return WordKind.FUNCTION
     if len(bare) == 1:
         return _judge_letter(text, bare)
-    if "_" in bare and longest >= 2:
+    if ("_" in bare and longest >= 2) or bare == "n/a":
         return WordKind.PROSE
     if bare.isupper() and bare.isalpha():
         return WordKind.PROSE
@@ -164,12 +168,13 @@ def _all_words(letters: list[str]) -> bool:
     )
 
 
-def judge_beside(kinds: list[WordKind], texts: list[str]) -> list[WordKind]:
+def judge_beside(kinds: list[WordKind], texts: list[str], spaces: list[float]) -> list[WordKind]:
     """Correct the kinds of a line's words by their neighbors: initials, units, and the numbers of theorems.
 
     Args:
         kinds: Of each word by itself, from `judge_word`.
-        texts: Of the same words; a word without text is left alone.
+        texts: Of the same words.
+        spaces: After each word, in units of the line's usual space; a wider one ends a sentence.
     """
     result = list(kinds)
     for index, text in enumerate(texts):
@@ -177,7 +182,7 @@ def judge_beside(kinds: list[WordKind], texts: list[str]) -> list[WordKind]:
         after = texts[index + 1] if index + 1 < len(texts) else ""
         bare = text.strip(_EDGE_PUNCTUATION + _BRACKETS)
         is_initial = len(bare) == 1 and bare.isupper() and text.endswith(".") and after[:1].isupper()
-        is_initial = is_initial and len(after) > 1 and after not in _SENTENCE_STARTS
+        is_initial = is_initial and len(after) > 1 and after not in _SENTENCE_STARTS and spaces[index] < 1.25
         is_unit = index > 0 and kinds[index - 1] is WordKind.NUMBER and bare in _UNITS and before[-1:].isdigit()
         is_label = _CUES.fullmatch(before) and re.fullmatch(r"[A-Z]|[IVXLC\d.\-–:A-Z]+[a-z]?", bare)
         if is_initial or (is_unit and kinds[index] is WordKind.MATH and _is_alone(kinds, index)) or is_label:
@@ -190,6 +195,12 @@ def _is_alone(kinds: list[WordKind], index: int) -> bool:
     before = kinds[index - 2] if index > 1 else WordKind.PROSE
     after = kinds[index + 1] if index + 1 < len(kinds) else WordKind.PROSE
     return WordKind.OPERATOR not in (before, after)
+
+
+def is_plausible_word(text: str) -> bool:
+    """Whether a text could be a word of a European language."""
+    core = text.strip(_EDGE_PUNCTUATION + _BRACKETS)
+    return len(core) >= 2 and core.isalpha() and _all_words([core])
 
 
 def is_cjk(texts: list[str]) -> bool:
