@@ -149,14 +149,15 @@ def group_lines(lines: Sequence[Line], style: PageStyle) -> list[list[Line]]:
 
 
 def _mark_ragged(lines: Sequence[Line]) -> None:
-    """Take each line of an index for itself: most of its lines end far from the right edge."""
+    """Take each line of an index for itself: most of its lines are short, and many end in a page number."""
     sizes = sorted(line.size for line in lines)
     usual = sizes[len(sizes) // 2] if sizes else 0.0
     prose = [line for line in lines if not line.display and not line.is_code and line.size < 1.12 * usual]
     if len(prose) < _MIN_RAGGED:
         return
     x0, x1 = min(line.x0 for line in prose), max(line.x1 for line in prose)
-    if sum(line.x1 < x1 - 0.15 * (x1 - x0) for line in prose) > 0.6 * len(prose):
+    numbered = sum(line.words[-1].text[-1].isdigit() for line in prose)
+    if numbered > 0.5 * len(prose) and sum(line.x1 < x1 - 0.15 * (x1 - x0) for line in prose) > 0.6 * len(prose):
         for line in prose:
             line.is_contents = True
 
@@ -187,7 +188,7 @@ def classify(group: Sequence[Line], style: PageStyle, left: float, known_words: 
     if _CAPTION.match(plain):
         return Block(BlockKind.CAPTION, plain, box=box)
     if _is_footnote(group, plain, style):
-        return Block(BlockKind.FOOTNOTE, text, box=box)
+        return Block(BlockKind.FOOTNOTE, _NOTE.sub(lambda match: match[0].strip() + " ", text), box=box)
     level = min(_MAX_LEVEL, max(0, round((first.x0 - left) / (2 * style.size)) - 1))
     if match := _BULLET.match(text):
         return Block(BlockKind.LIST_ITEM, text[match.end() :], level, box)

@@ -24,7 +24,6 @@ _SAME_HEIGHT_PT = 3.0
 _NUMBER = re.compile(r"^\W*([0-9]+|[ivxlc]+)\W*(?=\s|$)|(?<=\s)\W*([0-9]+|[ivxlc]+)\W*$", re.IGNORECASE)
 _MARK = re.compile(f"{MARK_OPEN}\\d+{MARK_CLOSE}")
 _ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
-_DIGITS = re.compile(r"\d+")
 
 _CACHED_PAGES = 16
 
@@ -62,19 +61,26 @@ def drop_running_lines(page: pymupdf.Page, lines: Sequence[Line], height_pt: flo
     """Leave out running heads and page numbers.
 
     A line near the top or bottom edge is one if a page up to two before or after has a line at the same height that
-    reads the same, digits aside, or whose page number differs by as much as the pages do. A number alone below
+    reads the same, or if the numbers at its end count the pages. A number alone below
     everything else is a page number too.
     """
     margin = _MARGIN_SHARE * height_pt
     candidates = [line for line in lines if line.y < margin or line.y > height_pt - margin]
     if not candidates or page.rotation:
         return _without_lone_number(list(lines), height_pt)
+    neighbors = list(_neighbors(page))
+    counted: Counter[int] = Counter()
     running: set[int] = set()
-    for step, neighbor in _neighbors(page):
+    for step, neighbor in neighbors:
         for y, text in neighbor.lines:
             for line in candidates:
-                if abs(line.y - y) < _SAME_HEIGHT_PT and _is_same(line.text, text, step):
-                    running.add(id(line))
+                if abs(line.y - y) < _SAME_HEIGHT_PT:
+                    if _is_same(line.text, text):
+                        running.add(id(line))
+                    elif _counts_pages(line.text, text, step):
+                        counted[id(line)] += 1
+    # Two pages bear out a page number: one could be the number of an exercise.
+    running |= {key for key, count in counted.items() if count >= (2 if len(neighbors) > 2 else 1)}
     # Whatever stands above a running head, or beside it, is of the margin too.
     tops = [line.y for line in candidates if id(line) in running and line.y < margin]
     bottoms = [line.y for line in candidates if id(line) in running and line.y >= margin]
@@ -104,12 +110,14 @@ def _read_neighbor(document: pymupdf.Document, index: int) -> _Neighbor:
     return cache[index]
 
 
-def _is_same(text: str, other: str, step: int) -> bool:
+def _is_same(text: str, other: str) -> bool:
+    return " ".join(text.split()) == " ".join(other.split()) and sum(c.isalpha() for c in text) > 2
+
+
+def _counts_pages(text: str, other: str, step: int) -> bool:
+    """Whether the numbers at the ends of the lines differ as the pages do."""
     ours, theirs = _page_number(text), _page_number(other)
-    if ours is not None and theirs is not None and theirs - ours == step:
-        return True
-    plain, other_plain = (" ".join(_DIGITS.sub("", t).split()) for t in (text, other))
-    return plain == other_plain and len(plain) > 2
+    return ours is not None and theirs is not None and theirs - ours == step
 
 
 def _page_number(text: str) -> int | None:

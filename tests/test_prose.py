@@ -1,0 +1,304 @@
+"""Prose of born-digital pages: blocks, order, and formulas in their place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pymupdf
+import pytest
+
+from docproc.prose import read_blocks
+from docproc.prose_blocks import join_line_end
+from docproc.prose_lines import merge_pieces, read_lines
+from docproc.records import (
+    BOLD_CLOSE,
+    BOLD_OPEN,
+    CODE_CLOSE,
+    CODE_OPEN,
+    MARK_CLOSE,
+    MARK_OPEN,
+    Block,
+    BlockKind,
+    Box,
+    FormulaKind,
+    Glyph,
+    Region,
+)
+from docproc.text_layer import read_text_layer
+
+LOREM = (
+    "The quick brown fox jumps over the lazy dog while seven clever wizards vex jolly quacks near the harbor, and "
+    "nobody in the whole town could say for certain which of these events had been the first to happen that day. "
+)
+Draw = Callable[[pymupdf.Page], None]
+
+
+def make_pdf(*draws: Draw, width: float = 400, height: float = 560) -> pymupdf.Document:
+    document = pymupdf.open()
+    for draw in draws:
+        draw(document.new_page(width=width, height=height))
+    return pymupdf.open("pdf", document.tobytes())
+
+
+def write(page: pymupdf.Page, x: float, y: float, text: str, size: float = 10, font: str = "tiro") -> float:
+    page.insert_text((x, y), text, fontsize=size, fontname=font)
+    return y
+
+
+def body(
+    page: pymupdf.Page, x: float, y: float, lines: int, chars: int = 60, size: float = 10, start: int = 0
+) -> float:
+    """Lines of prose; returns the baseline after the last."""
+    words = (40 * LOREM.split())[start:]
+    for _ in range(lines):
+        line = ""
+        while len(line) + len(words[0]) < chars:
+            line += words.pop(0) + " "
+        write(page, x, y, line.strip(), size)
+        y += 1.2 * size
+    return y
+
+
+def blocks_of(document: pymupdf.Document, number: int = 1, regions: list[Region] | None = None) -> list[Block]:
+    page = document[number - 1]
+    return read_blocks(page, read_text_layer(page), regions or [])
+
+
+def kinds(blocks: list[Block]) -> list[str]:
+    return [block.kind.value for block in blocks]
+
+
+def box_of(document: pymupdf.Document, text: str, number: int = 1) -> Box:
+    """Ink of some glyphs, as the finder gives it."""
+    glyphs = read_text_layer(document[number - 1]).glyphs
+    joined = "".join(glyph.text for glyph in glyphs)
+    start = joined.index(text)
+    found = [glyph for glyph in glyphs[start : start + len(text)] if not glyph.text.isspace()]
+    return Box.around(glyph.box for glyph in found)
+
+
+def mark(position: int) -> str:
+    return f"{MARK_OPEN}{position}{MARK_CLOSE}"
+
+
+def test_headings_paragraphs_and_code() -> None:
+    def draw(page: pymupdf.Page) -> None:
+        write(page, 50, 80, "2 The long road", 16, "tibo")
+        write(page, 50, 110, "2.1 A first step", 12, "tibo")
+        y = body(page, 50, 130, 3)
+        write(page, 65, y, "A second paragraph begins with an indent and goes on for quite")
+        y = write(page, 50, y + 12, "a while, costs $5 and names a_b here.")
+        for i, line in enumerate(["for i in range(3):", "    if i_2 < 4:  # $x$", "        print(i)", "", "done()"]):
+            write(page, 50, y + 20 + 11 * i, line, 9, "cour")
+        y = body(page, 50, y + 95, 2, start=7)
+
+    first, *blocks = blocks_of(make_pdf(draw))
+    assert (first.kind, first.level, first.text) == (BlockKind.HEADING, 1, "2 The long road")
+    assert kinds(blocks) == ["heading", "paragraph", "paragraph", "code", "paragraph"]
+    assert (blocks[0].level, blocks[0].text) == (2, "2.1 A first step")
+    assert blocks[1].text.startswith("The quick brown fox jumps over the lazy dog while seven clever wizards")
+    assert blocks[2].text == (
+        "A second paragraph begins with an indent and goes on for quite a while, costs $5 and names a_b here."
+    )
+    assert blocks[3].text == "for i in range(3):\n    if i_2 < 4:  # $x$\n        print(i)\n\ndone()"
+
+
+def test_formulas_stand_in_their_place() -> None:
+    def draw(page: pymupdf.Page) -> None:
+        y = body(page, 50, 80, 2)
+        y = write(page, 50, y, "where x+y is small, and f(z)-fold copies of w.")
+        write(page, 150, y + 30, "a + b = c")
+        write(page, 330, y + 30, "(3.2)")
+        write(page, 50, y + 60, "q holds by (3.2) for all of them, as was to be shown before the")
+        body(page, 50, y + 72, 2)
+
+    document = make_pdf(draw)
+    inline = [Region(FormulaKind.INLINE, box_of(document, text)) for text in ("x+y", "f(z)")]
+    w = box_of(document, "of w")
+    inline.append(Region(FormulaKind.INLINE, Box(w.x1 - 7, w.y0, w.x1 + 0.5, w.y1)))
+    display = Region(FormulaKind.DISPLAY, box_of(document, "a + b = c"), equation_number="3.2")
+    sentence = box_of(document, "q holds")
+    last = Region(FormulaKind.INLINE, Box(sentence.x0, sentence.y0, sentence.x0 + 5, sentence.y1))
+    blocks = blocks_of(document, regions=[*inline, display, last])
+    assert kinds(blocks) == ["paragraph", "formula", "paragraph"]
+    assert blocks[0].text.endswith(f"where {mark(1)} is small, and {mark(2)}-fold copies of {mark(3)}.")
+    assert blocks[1].text == mark(4), "the number is stored with the formula, not repeated"
+    assert blocks[2].text.startswith(f"{mark(5)} holds by (3.2) for all")
+
+
+def test_numbers_of_further_lines_are_kept_with_the_display() -> None:
+    def draw(page: pymupdf.Page) -> None:
+        y = body(page, 50, 80, 3)
+        for i in range(2):
+            write(page, 150, y + 20 + 15 * i, "a + b = c")
+            write(page, 330, y + 20 + 15 * i, f"({i + 7})")
+
+    document = make_pdf(draw)
+    glyphs = [g for g in read_text_layer(document[0]).glyphs if 140 < g.box.x0 < 300 and g.box.y0 > 115]
+    box = Box.around(g.box for g in glyphs)
+    blocks = blocks_of(document, regions=[Region(FormulaKind.DISPLAY, box, equation_number="7")])
+    assert (blocks[-1].kind, blocks[-1].text) == (BlockKind.FORMULA, f"{mark(1)} 8")
+
+
+def test_every_formula_is_in_one_block() -> None:
+    def draw(page: pymupdf.Page) -> None:
+        body(page, 50, 80, 20)
+
+    document = make_pdf(draw)
+    boxes = [Box(40 + 37 * i, 70 + 23 * i, 75 + 37 * i, 82 + 23 * i) for i in range(9)]
+    regions = [Region(FormulaKind.INLINE, box) for box in [*boxes, Box(300, 500, 320, 510)]]
+    text = "".join(block.text for block in blocks_of(document, regions=regions))
+    assert sorted(text.count(mark(i)) for i in range(1, 11)) == [1] * 10
+
+
+def test_running_heads_and_page_numbers_are_left_out() -> None:
+    def draw(number: int) -> Draw:
+        def on(page: pymupdf.Page) -> None:
+            write(page, 50 if number % 2 else 250, 40, f"{number}   On the Road" if number % 2 else f"Maps   {number}")
+            write(page, 50, 80, f"Chapter text number {number} is here and it has several words in it.")
+            body(page, 50, 92, 30, start=number)
+            write(page, 195, 520, f"{number}" if number != 4 else "iv")
+
+        return on
+
+    document = make_pdf(*(draw(n) for n in range(1, 6)))
+    for number in range(1, 6):
+        text = "\n".join(block.text for block in blocks_of(document, number))
+        assert text.startswith(f"Chapter text number {number}")
+        assert "On the Road" not in text
+        assert not text.endswith((str(number), "iv"))
+    alone = make_pdf(draw(7))
+    assert not blocks_of(alone)[-1].text.endswith("7"), "a number at the foot of a single page"
+
+
+def test_two_columns_are_read_one_after_the_other() -> None:
+    def draw(page: pymupdf.Page) -> None:
+        write(page, 60, 60, "A title over both of the columns of this page", 14, "tibo")
+        for x, name in ((40, "left"), (210, "right")):
+            write(page, x, 90, f"{name} one starts a column")
+            y = body(page, x, 102, 10, chars=34)
+            write(page, x, y + 12, f"{name} two starts a column")
+            body(page, x, y + 24, 10, chars=34)
+
+    texts = [block.text for block in blocks_of(make_pdf(draw))]
+    assert [" ".join(text.split()[:2]) for text in texts] == [
+        "A title",
+        "left one",
+        "left two",
+        "right one",
+        "right two",
+    ]
+
+
+def test_lists_captions_and_footnotes() -> None:
+    def draw(page: pymupdf.Page) -> None:
+        y = body(page, 50, 80, 3)
+        page.insert_text((50 + 175, y), "1", fontsize=6.5, fontname="tiro")
+        page.insert_text((50, y + 4), "this sentence has a footnote mark", fontsize=10, fontname="tiro")
+        y += 24
+        for label, text in (("1.", "one thing that is long enough"), ("2.", "another thing")):
+            write(page, 60, y, label)
+            write(page, 76, y, text)
+            write(page, 76, y + 12, "with a second line")
+            y += 30
+        for text in ("a bullet", "a second bullet"):
+            write(page, 60, y, "\u2022")
+            write(page, 72, y, text)
+            y += 16
+        page.draw_line((100, y + 10), (300, y + 80))
+        page.draw_bezier((100, y + 10), (150, y + 80), (200, y), (300, y + 60))
+        write(page, 120, y + 100, "Figure 3.2: A curve and a line.", 10)
+        body(page, 50, y + 124, 3)
+        page.draw_line((50, 490), (150, 490))
+        page.insert_text((50, 498), "1", fontsize=5.5, fontname="tiro")
+        write(page, 54, 502, "A note at the foot of the page, in small print, on", 8)
+        write(page, 50, 511, "two lines.", 8)
+
+    blocks = blocks_of(make_pdf(draw))
+    assert [b.text for b in blocks if b.kind is BlockKind.LIST_ITEM] == [
+        "1. one thing that is long enough with a second line",
+        "2. another thing with a second line",
+        "a bullet",
+        "a second bullet",
+    ]
+    assert [b.text for b in blocks if b.kind is BlockKind.CAPTION] == ["Figure 3.2: A curve and a line."]
+    assert [b.text for b in blocks if b.kind is BlockKind.FOOTNOTE] == [
+        "¹ A note at the foot of the page, in small print, on two lines."
+    ]
+    order = kinds(blocks)
+    assert order.index("figure") + 1 == order.index("caption")
+    assert order[-1] == "footnote"
+    assert any("footnote mark¹" in b.text for b in blocks)
+
+
+def test_a_ruled_table_with_a_formula() -> None:
+    rows = [("name", "value", "unit"), ("length", "12.5", "m"), ("mass", "x+1", "kg"), ("speed of it", "3", "m/s")]
+
+    def draw(page: pymupdf.Page) -> None:
+        y = body(page, 50, 80, 4)
+        for rule in (y, y + 14, y + 62):
+            page.draw_line((80, rule), (320, rule), width=0.5)
+        for i, row in enumerate(rows):
+            for x, cell in zip((85, 180, 270), row, strict=True):
+                write(page, x, y + 11 + 14.5 * i, cell)
+        body(page, 50, y + 90, 4)
+
+    document = make_pdf(draw)
+    blocks = blocks_of(document, regions=[Region(FormulaKind.INLINE, box_of(document, "x+1"))])
+    assert kinds(blocks) == ["paragraph", "table", "paragraph"]
+    assert blocks[1].text == "name\tvalue\tunit\nlength\t12.5\tm\nmass\t" + mark(1) + "\tkg\nspeed of it\t3\tm/s"
+
+
+def test_a_table_of_contents_keeps_its_entries() -> None:
+    def draw(page: pymupdf.Page) -> None:
+        write(page, 50, 70, "Contents", 14, "tibo")
+        for i, (title, number) in enumerate([("Start", 1), ("The middle of it", 7), ("More", 12), ("The end", 99)]):
+            write(page, 50 + 15 * (i % 2), 100 + 14 * i, f"{i + 1} {title} . . . . . . . . {number}")
+
+    blocks = blocks_of(make_pdf(draw))
+    assert kinds(blocks) == ["heading"] + ["list-item"] * 4
+    assert blocks[2].text == "2 The middle of it … 7"
+
+
+def test_code_and_bold_words_in_a_sentence() -> None:
+    def draw(page: pymupdf.Page) -> None:
+        body(page, 50, 80, 3)
+        write(page, 50, 140, "Hint.", 10, "tibo")
+        write(page, 77, 140, "The function")
+        write(page, 133, 140, "log_sum", 9.5, "cour")
+        write(page, 173.2, 140, ", as it is called, is described elsewhere.")
+        body(page, 50, 152, 2)
+
+    text = blocks_of(make_pdf(draw))[1].text
+    assert text.startswith(
+        f"{BOLD_OPEN}Hint.{BOLD_CLOSE} The function {CODE_OPEN}log_sum{CODE_CLOSE}, as it is called, is"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "part", "joined"),
+    [
+        ("recom-", "mend it", "recommend it"),
+        ("well-", "behaved", "well-behaved"),
+        ("Navier-", "Stokes", "Navier-Stokes"),
+        ("zero-", "inflated", "zero-inflated"),
+        ("pages 3-", "4", "pages 3- 4"),
+        ("soft\u00ad", "ware", "software"),
+        ("end.", "Next", "end. Next"),
+    ],
+)
+def test_words_parted_at_a_line_end(text: str, part: str, joined: str) -> None:
+    assert join_line_end(text, part, frozenset({"zero-inflated"})) == joined
+
+
+def test_ligatures_and_private_characters() -> None:
+    glyphs = [
+        Glyph(text, Box(50 + 6 * i, 74, 55 + 6 * i, 80), (50 + 6 * i, 80.0), 10, "Times")
+        for i, text in enumerate([*"the", " ", "\ufb01", *"rst of", MARK_OPEN, "1", MARK_CLOSE])
+    ]
+    (line,) = merge_pieces(read_lines(glyphs, []))
+    assert line.text == "the first of\ufffd1\ufffd"
+
+
+def test_an_empty_page_has_no_blocks() -> None:
+    assert blocks_of(make_pdf(lambda page: None)) == []
