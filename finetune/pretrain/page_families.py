@@ -91,7 +91,7 @@ FAMILIES: dict[str, tuple[FontFamily, ...]] = {
         FontFamily("palatino", r"\usepackage{mathpazo}"),
         FontFamily("newpx", r"\usepackage{newpxtext,newpxmath}", loads_symbols=True, needs="newpxmath.sty"),
         FontFamily("pxfonts", r"\usepackage{pxfonts}", needs="pxfonts.sty"),
-        FontFamily("times", r"\usepackage{mathptmx}"),
+        FontFamily("times", r"\usepackage{mathptmx}\AtBeginDocument{\def\hbar{{\mathchar'26\mkern-9muh}}}"),
         FontFamily("txfonts", r"\usepackage{txfonts}", needs="txfonts.sty"),
         FontFamily("fourier", r"\usepackage{fourier}", needs="fourier.sty"),
         FontFamily("kpfonts", r"\usepackage{kpfonts}", loads_symbols=True, needs="kpfonts.sty"),

@@ -20,6 +20,7 @@ _UNUSABLE = re.compile(
 )
 OWN_SOURCE = "docproc"
 """Formulas of samples/, written for this project: enough to try things without a corpus, in both splits."""
+_CELL_TOKENS = re.compile(r"\\begin\{[a-zA-Z*]+\}|\\end\{[a-zA-Z*]+\}|\\left\b|\\right\b|\\\\\*?|\\.|[\s\S]")
 _SENTENCE = re.compile(r"(?<![\\a-zA-Z])[a-z]{3,} [a-z]{3,}(?![a-zA-Z])")
 """Two words without a command: prose that a source's stray dollar turned into mathematics."""
 _LETTERS = "abcdefghijklmnpqrstuvwxyz"
@@ -236,14 +237,25 @@ def split_rows(latex: str) -> tuple[str, list[list[str]]] | None:
     match = re.fullmatch(r"\\begin\{(aligned|gathered)\}(?:\[[tbc]\])?(.*)\\end\{\1\}", latex.strip(), re.DOTALL)
     if match is None or re.search(r"\\begin\{(aligned|gathered)\}", match.group(2)):
         return None
+    rows = split_cells(match.group(2))
+    return (match.group(1), rows) if rows and 2 <= len(rows) <= 12 and max(map(len, rows)) <= 4 else None
+
+
+def split_cells(body: str) -> list[list[str]] | None:
+    r"""Cut the inside of an alignment at its own `\\` and `&`, not at those of matrices in it.
+
+    Args:
+        body: What stands between `\begin{…}` and `\end{…}`.
+
+    Returns:
+        Rows of cells without empty rows, or None if braces do not balance.
+    """
     rows: list[list[str]] = [[""]]
     depth = 0
-    for token in re.findall(
-        r"\\begin\{[a-zA-Z*]+\}|\\end\{[a-zA-Z*]+\}|\\left\b|\\right\b|\\\\\*?|\\.|[\s\S]", match.group(2)
-    ):
-        if token in ("{",) or token.startswith((r"\begin{", r"\left")):
+    for token in _CELL_TOKENS.findall(body):
+        if token == "{" or token.startswith((r"\begin{", r"\left")):
             depth += 1
-        elif token in ("}",) or token.startswith((r"\end{", r"\right")):
+        elif token == "}" or token.startswith((r"\end{", r"\right")):
             depth -= 1
         if depth == 0 and token.startswith("\\\\"):
             rows.append([""])
@@ -253,9 +265,8 @@ def split_rows(latex: str) -> tuple[str, list[list[str]]] | None:
             rows[-1][-1] += token
     if depth != 0:
         return None
-    rows = [[re.sub(r"^\s*\[-?[\d.]+\s*(?:pt|em|ex|mm|cm)\]", "", cell).strip() for cell in row] for row in rows]
-    rows = [row for row in rows if any(row)]
-    return (match.group(1), rows) if 2 <= len(rows) <= 12 and max(map(len, rows)) <= 4 else None
+    cells = [[re.sub(r"^\s*\[-?[\d.]+\s*(?:pt|em|ex|mm|cm)\]", "", cell).strip() for cell in row] for row in rows]
+    return [row for row in cells if any(row)]
 
 
 def _read_lines(path: Path) -> Iterator[str]:

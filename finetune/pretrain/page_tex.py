@@ -18,6 +18,19 @@ from finetune.pretrain.prose_source import FORMULA_SLOT, ProseSource
 MARK_BLUE = 199
 """Blue part of every marking color (0–255), which no document here uses else; red and green number the mark."""
 
+MARK_MACROS = r"""
+\makeatletter
+\ifdefined\pdfcolorstack
+  \def\FMpush#1{\pdfcolorstack\@pdfcolorstack push{#1 rg #1 RG}}\def\FMpop{\pdfcolorstack\@pdfcolorstack pop\relax}
+\else
+  \def\FMpush#1{\pdfextension colorstack 0 push{#1 rg #1 RG}}\def\FMpop{\pdfextension colorstack 0 pop\relax}
+\fi
+\def\FMopen{(}\def\FMclose{)}\def\FMtag{0 0 0}
+\def\tagform@#1{\maketag@@@{\FMpush{\FMtag}\FMopen\ignorespaces#1\unskip\@@italiccorr\FMclose\FMpop}}
+\makeatother
+"""
+"""Needs color and amsmath; \\FMtag holds the mark of the equation numbers to come."""
+
 _PREAMBLE = r"""
 \usepackage[%(encoding)s]{fontenc}
 \usepackage[utf8]{inputenc}
@@ -27,12 +40,8 @@ _PREAMBLE = r"""
 \usepackage[version=4]{mhchem}
 \usepackage{booktabs,tikz}
 %(layout)s
-\makeatletter
-\ifdefined\pdfcolorstack
-  \def\FMpush#1{\pdfcolorstack\@pdfcolorstack push{#1 rg #1 RG}}\def\FMpop{\pdfcolorstack\@pdfcolorstack pop\relax}
-\else
-  \def\FMpush#1{\pdfextension colorstack 0 push{#1 rg #1 RG}}\def\FMpop{\pdfextension colorstack 0 pop\relax}
-\fi
+%(macros)s
+\makeatletter\def\FMopen{%(tag_open)s}\def\FMclose{%(tag_close)s}
 \newbox\FMbox
 %% \FMinline{color}{mathematics}{color}{short mathematics}: the short one if the first is wider than the column allows
 \protected\def\FMinline#1#2#3#4{\setbox\FMbox\hbox{$#2$}%%
@@ -42,8 +51,6 @@ _PREAMBLE = r"""
   \ifdim\wd\FMbox<\dimexpr\linewidth-4.5em\relax\else\@tempswafalse\fi
   \ifdim\dimexpr\ht\FMbox+\dp\FMbox\relax<.45\textheight\else\@tempswafalse\fi
   \if@tempswa #2\else #3\fi}
-\def\FMtag{0 0 0}
-\def\tagform@#1{\maketag@@@{\FMpush{\FMtag}%(tag_open)s\ignorespaces#1\unskip\@@italiccorr%(tag_close)s\FMpop}}
 \providecommand\bm[1]{\boldsymbol{#1}}\providecommand\mathscr[1]{\mathcal{#1}}
 \providecommand\cal{\protect\mathcal}\providecommand\rm{\protect\mathrm}\providecommand\bf{\protect\mathbf}
 \providecommand\frak{\protect\mathfrak}\providecommand\it{\protect\mathit}\providecommand\sf{\protect\mathsf}
@@ -133,6 +140,7 @@ def _head(recipe: Recipe, rng: random.Random) -> str:
         "symbols": "" if recipe.family.loads_symbols else _SYMBOLS,
         "encoding": recipe.family.encoding,
         "theorems": "" if document_class.is_slides else _THEOREMS,
+        "macros": MARK_MACROS,
         "layout": f"{document_class.preamble}\n{recipe.preamble}",
         "tag_open": brackets[0],
         "tag_close": brackets[1],
