@@ -193,9 +193,10 @@ def test_two_columns_are_read_one_after_the_other() -> None:
 def test_lists_captions_and_footnotes() -> None:
     def draw(page: pymupdf.Page) -> None:
         y = body(page, 50, 80, 3)
-        page.insert_text((50 + 175, y), "1", fontsize=6.5, fontname="tiro")
-        page.insert_text((50, y + 4), "this sentence has a footnote mark", fontsize=10, fontname="tiro")
-        y += 24
+        sentence = "this sentence has a footnote mark"
+        write(page, 50, y, sentence)
+        write(page, 50 + pymupdf.get_text_length(sentence, "tiro", 10), y - 4, "1", 6.5)
+        y += 20
         for label, text in (("1.", "one thing that is long enough"), ("2.", "another thing")):
             write(page, 60, y, label)
             write(page, 76, y, text)
