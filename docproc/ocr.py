@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _POINTS_PER_INCH = 72.0
 _FIND_LINES_PIXELS = 1280
 _PUNCTUATION = ".,;:!?"
+_LATIN_SIGNS = str.maketrans("一二十（）［］，；：〈〉＝＋｜！？", "−=+()[],;:⟨⟩=+|!?")
 _CJK = re.compile(r"[\u3000-\u30ff\u3400-\u9fff\uff00-\uffef]")
 # A symbol grown together with a word: of x-axis, the formula is the x.
 _COMPOUND = re.compile(r"^\W?\w{1,2}(?=[-–‐][A-Za-z]{3,}|th\b)")
@@ -79,17 +80,41 @@ def read_words(page: Page, *, threads: int = 1) -> list[OcrWord]:
     if result is None or result.boxes is None or result.txts is None:
         return []
     zoom = page.dpi / _POINTS_PER_INCH
+    texts = [str(text) for text in result.txts]
+    is_latin = len(_CJK.findall("".join(texts))) < 0.3 * sum(map(len, texts))
     words: list[OcrWord] = []
-    for number, (corners, text, score) in enumerate(zip(result.boxes, result.txts, result.scores, strict=True)):
-        line_words = (result.word_results or ())[number] if result.word_results else ()
-        found = [(word[0], word[1], word[2]) for word in line_words if word[0].strip() and word[2] is not None]
-        if not found:
-            found = [(text, score, corners)]
-        for word_text, confidence, word_corners in found:
-            xs, ys = [float(corner[0]) for corner in word_corners], [float(corner[1]) for corner in word_corners]
-            box = Box(min(xs), min(ys), max(xs), max(ys)).scaled(1 / zoom)
-            words.append(OcrWord(word_text.strip(), box, float(confidence), number))
+    for number, (corners, text, score) in enumerate(zip(result.boxes, texts, result.scores, strict=True)):
+        pieces = (result.word_results or ())[number] if result.word_results else ()
+        found = [(piece[0], float(piece[1]), _box(piece[2])) for piece in pieces if piece[0].strip() and piece[2]]
+        found = found or [(text, float(score), _box(corners))]
+        if is_latin:
+            # The OCR writes signs it knows from Chinese, and takes the line apart into characters where it does.
+            found = _regrouped(text, found) if len(found) > 1.5 * len(text.split()) + 2 else found
+            found = [(word.translate(_LATIN_SIGNS), confidence, box) for word, confidence, box in found]
+        words += [OcrWord(word.strip(), box.scaled(1 / zoom), confidence, number) for word, confidence, box in found]
     return words
+
+
+def _box(corners: Any) -> Box:
+    xs, ys = [float(corner[0]) for corner in corners], [float(corner[1]) for corner in corners]
+    return Box(min(xs), min(ys), max(xs), max(ys))
+
+
+def _regrouped(text: str, pieces: list[tuple[str, float, Box]]) -> list[tuple[str, float, Box]]:
+    """Characters put together to the words of the line's text; as they were if the two do not agree."""
+    if "".join(piece[0] for piece in pieces).replace(" ", "") != text.replace(" ", ""):
+        return pieces
+    grouped, start = [], 0
+    for word in text.split():
+        own, length = [], 0
+        while length < len(word) and start < len(pieces):
+            own.append(pieces[start])
+            length += len(pieces[start][0].replace(" ", ""))
+            start += 1
+        if own:
+            confidence = sum(piece[1] for piece in own) / len(own)
+            grouped.append((word, confidence, Box.around(piece[2] for piece in own)))
+    return grouped
 
 
 @functools.cache

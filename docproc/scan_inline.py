@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _JOINS_LEFT = re.compile(r"^[=≠<>≤≥≈≡∼∝∈∉⊂⊆→⇒⇔↔+\-−–±×·*/|∪∩,)\]}^_]")
 _JOINS_RIGHT = re.compile(r"[=≠<>≤≥≈≡∼∝∈∉⊂⊆→⇒⇔↔+\-−–±×·*/|∪∩(\[{^_∂∇∑∏∫√]$")
+_RELATION = re.compile(r"[=≠<>≤≥≈≡∼∈⊂⊆→⇒]")
 _OPEN, _CLOSE = "([{（［", ")]}）］"
 _TRAILING = ".,;:!?。，；：'\"”’"
 # x-axis, n-dimensional, L2-norm, kth: a symbol grown together with a word.
@@ -22,7 +23,7 @@ _ORDINAL = re.compile(r"^([a-zA-Z])(?:-?th)[.,;:)]*$")
 # Gaps in em. Symbols side by side have a thin space (0.17) at most, also after a comma within a formula; words, and
 # formulas of their own, are parted by the space of the text (0.25 and more).
 _APART_EM = 0.3
-_THIN_EM = 0.25
+_THIN_EM = 0.28
 
 
 def find_inline(ink: Ink, line: ScanLine) -> list[Box]:
@@ -63,15 +64,19 @@ def _kinds(ink: Ink, line: ScanLine) -> list[WordKind]:
         elif kinds[index] is WordKind.MATH and re.fullmatch(r"[A-Z]{1,2}\d{1,2}", core):
             # A4, H2: names unless the 4 stands low.
             kinds[index] = WordKind.MATH if has_scripts(ink, word.parts, line.baseline) else WordKind.PROSE
-        elif kinds[index] is WordKind.PROSE and re.fullmatch(r"[A-Z][a-z]", core) and index:
-            if has_scripts(ink, word.parts[1:], line.baseline):  # Vs, At: a symbol if its second letter stands low
-                kinds[index] = WordKind.MATH
+        elif kinds[index] is WordKind.PROSE and index and _is_stacked(line.words[index - 1], word):
+            kinds[index - 1] = kinds[index] = WordKind.MATH  # words in a fraction
         elif kinds[index] is WordKind.REFERENCE and index and _ends_open(line.words[index - 1], kinds[index - 1]):
             kinds[index] = WordKind.NUMBER  # the (0) of g = (0)
         elif not word.text.strip(".,·") and index + 1 < len(kinds):
             is_dotted = not line.words[index + 1].text.strip(".,·") or (index and kinds[index - 1] is WordKind.OPERATOR)
             kinds[index] = WordKind.OPERATOR if is_dotted else kinds[index]  # . . .
     return kinds
+
+
+def _is_stacked(one: ScanWord, two: ScanWord) -> bool:
+    """Whether one word stands above the other."""
+    return min(one.x1, two.x1) - max(one.x0, two.x0) > 0.6 * min(one.x1 - one.x0, two.x1 - two.x0)
 
 
 def _ends_open(word: ScanWord, kind: WordKind) -> bool:
@@ -110,7 +115,9 @@ def _joined(ink: Ink, words: list[ScanWord], kinds: list[WordKind], index: int, 
     if left.text[-1:] == ",":
         return gap < _THIN_EM * ink.em
     if kinds[index] in (WordKind.OPERATOR, WordKind.FUNCTION) or kinds[index + 1] is WordKind.OPERATOR:
-        return left.text[-1:] not in (";", ".")
+        return left.text[-1:] not in (";", ".") or bool(_RELATION.match(right.text))
+    if kinds[index + 1] is WordKind.FUNCTION:
+        return gap < ink.em
     if left.text and right.text:
         if left.text[-1] in _TRAILING:
             return False

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from docproc.records import Box
-from docproc.word_kinds import WordKind, is_cjk, is_plausible_word, judge_beside, judge_word
+from docproc.word_kinds import WordKind, is_cjk, is_code, is_plausible_word, judge_beside, judge_word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,8 +70,8 @@ def read_lines(ink: Ink, words: Sequence[OcrWord] | None, zoom: float) -> tuple[
     gutters = find_gutters(ink, lines)
     lines = [piece for line in lines for piece in _split_at_gutters(ink, line, gutters)]
     lines = _joined_pieces(ink, lines, gutters)
+    _mark_code(ink, lines)
     for line in lines:
-        line.is_monospaced = _is_monospaced(ink, line)
         line.is_prose = _is_prose(ink, line)
     return sorted(lines, key=lambda line: (line.box.y0, line.box.x0)), gutters
 
@@ -345,20 +345,32 @@ def _levelness(ink: Ink, line: ScanLine) -> float:
     return float(((np.abs(depth) < 0.2) | ((depth > 0.25) & (depth < 0.75) & (tops > 0.8))).mean())
 
 
-def _is_monospaced(ink: Ink, line: ScanLine) -> bool:
-    """Whether letters stand on a fixed pitch, as in a listing of code."""
+def _mark_code(ink: Ink, lines: list[ScanLine]) -> None:
+    """Set `is_monospaced` for lines of code listings; a line next to one needs less evidence."""
+    misfits = [_misfit_to_pitch(ink, line) for line in lines]
+    for line, (misfit, count) in zip(lines, misfits, strict=True):
+        text = " ".join(word.text for word in line.words)
+        line.is_monospaced = misfit < 0.04 or (misfit < 0.085 and count >= 12) or is_code(text)
+    code = [line.box for line in lines if line.is_monospaced]
+    for line, (misfit, _) in zip(lines, misfits, strict=True):
+        is_near = any(
+            abs(box.center[1] - line.box.center[1]) < 2 * ink.em and box.x0 < line.box.x1 and box.x1 > line.box.x0
+            for box in code
+        )
+        line.is_monospaced = line.is_monospaced or (misfit < 0.125 and is_near)
+
+
+def _misfit_to_pitch(ink: Ink, line: ScanLine) -> tuple[float, int]:
+    """How badly the letters of a line stand on a fixed pitch (0 to 0.25), and how many steps tell so.
+
+    Listings measured 0.01-0.10, prose 0.12-0.23.
+    """
     middles = (ink.boxes[line.parts, 0] + ink.boxes[line.parts, 2]) / 2
     heights = ink.boxes[line.parts, 3] - ink.boxes[line.parts, 1]
-    middles = np.sort(middles[heights > 0.5 * ink.x_height])
-    if middles.size < 8:
-        return False
-    steps = np.diff(middles)
+    steps = np.diff(np.sort(middles[heights > 0.5 * ink.x_height]))
     steps = steps[steps > 0.3 * ink.em]
     if steps.size < 7:
-        return False
+        return 1.0, 0
     guess = float(np.median(steps[steps < 1.5 * np.median(steps)]))
-    best = 1.0
-    for pitch in np.linspace(0.9 * guess, 1.1 * guess, 21):
-        turns = steps / pitch
-        best = min(best, float(np.mean(np.abs(turns - np.rint(turns)))))
-    return best < 0.07
+    turns = steps[None] / np.linspace(0.9 * guess, 1.1 * guess, 21)[:, None]
+    return float(np.abs(turns - np.rint(turns)).mean(axis=1).min()), int(steps.size)

@@ -81,37 +81,39 @@ def _give_fragments_to_prose(ink: Ink, lines: list[ScanLine]) -> list[ScanLine]:
     bars = ink.boxes[(ink.widths > 0.5 * ink.em) & (ink.heights < 0.15 * ink.em)]
     kept = []
     for line in lines:
-        home, best = None, 1.1 * ink.em
+        home, best, in_fraction = None, 1.1 * ink.em, False
         if not line.is_prose and not line.is_monospaced and line.box.width < 8 * ink.em:
-            height = _axis_of_fragment(ink, line, bars)
+            height, has_bar = _axis_of_fragment(ink, line, bars)
             for other in prose:
                 is_within = other.box.x0 - ink.em < line.box.x0 and line.box.x1 < other.box.x1 + 3 * ink.em
                 shared = min(line.box.y1, other.box.y1) - max(line.box.y0, other.box.y0)
                 distance = abs(height - (other.baseline - 0.5 * ink.x_height))
                 if is_within and shared > -0.1 * ink.em and distance < best:
-                    home, best = other, distance
+                    home, best, in_fraction = other, distance, has_bar
         if home is None:
             kept.append(line)
             continue
         for word in line.words:
             is_bare = word.kind in (WordKind.LETTER, WordKind.NUMBER, WordKind.REFERENCE)
-            is_level = abs(line.baseline - home.baseline) < 0.2 * ink.em
-            word.kind = WordKind.MATH if is_bare and not is_level else word.kind
+            word.kind = WordKind.MATH if is_bare and in_fraction else word.kind
         home.words = sorted([*home.words, *line.words], key=lambda word: word.x0)
         home.parts += line.parts
     return kept
 
 
-def _axis_of_fragment(ink: Ink, line: ScanLine, bars: np.ndarray) -> float:
-    """Height in pixels at which a fragment belongs: that of the fraction bar above or below it, or its own middle."""
+def _axis_of_fragment(ink: Ink, line: ScanLine, bars: np.ndarray) -> tuple[float, bool]:
+    """Height in pixels at which a fragment belongs: that of the fraction bar above or below it, or its own middle.
+
+    Whether there is such a bar comes with it.
+    """
     x0, y0, x1, y1 = line.box.x0, line.box.y0, line.box.x1, line.box.y1
     over = (bars[:, 0] < (x0 + x1) / 2) & (bars[:, 2] > (x0 + x1) / 2)
     gaps = np.maximum(bars[:, 1] - y1, y0 - bars[:, 3])
     near = over & (gaps > -0.3 * ink.em) & (gaps < 0.45 * ink.em)
     if not near.any():
-        return (y0 + y1) / 2
+        return (y0 + y1) / 2, False
     bar = bars[near][int(np.argmin(gaps[near]))]
-    return float(bar[1] + bar[3]) / 2
+    return float(bar[1] + bar[3]) / 2, True
 
 
 def _release_displays_with_words(ink: Ink, lines: list[ScanLine]) -> None:
@@ -181,11 +183,14 @@ def _attach_to_prose(ink: Ink, lines: list[ScanLine], free: list[int]) -> None:
     if not prose:
         return
     frames = np.array([[line.box.x0, line.box.y0, line.box.x1, line.box.y1] for line in prose])
+    axes = np.array([line.baseline for line in prose]) - 0.6 * ink.x_height
     for part in free:
         x0, y0, x1, y1 = (float(value) for value in ink.boxes[part])
         shared = np.minimum(y1, frames[:, 3]) - np.maximum(y0, frames[:, 1])
         inside = (x0 < frames[:, 2]) & (x1 > frames[:, 0])
         near = inside & (shared > -0.25 * ink.em) & (y1 - y0 < 2.6 * ink.em)
+        if y1 - y0 > 1.2 * ink.em:  # brackets and integrals stand around the axis of their line
+            near &= np.abs((y0 + y1) / 2 - axes) < 0.55 * ink.em
         if (x1 - x0) > 6 * ink.em or not near.any():
             continue
         line = prose[int(np.argmax(np.where(near, shared, -1e9)))]

@@ -121,6 +121,8 @@ def judge_word(text: str, *, is_cjk_page: bool = False) -> WordKind:
         return _judge_figures(bare)
     if any(char in "=≠<>≤≥≈≡∼∝∈∉⊂⊆→⇒+±×" for char in bare):
         return WordKind.MATH
+    if re.fullmatch(r"\d+[A-Za-z]{1,2}", bare):
+        return WordKind.MATH
     if re.search(r"[₀-₉⁰-⁹ⁿ]", bare) and longest <= 3:
         return WordKind.MATH
     if longest >= 2 and _all_words(letters):
@@ -182,7 +184,8 @@ def judge_beside(kinds: list[WordKind], texts: list[str], spaces: list[float]) -
         after = texts[index + 1] if index + 1 < len(texts) else ""
         bare = text.strip(_EDGE_PUNCTUATION + _BRACKETS)
         is_initial = len(bare) == 1 and bare.isupper() and text.endswith(".") and after[:1].isupper()
-        is_initial = is_initial and len(after) > 1 and after not in _SENTENCE_STARTS and spaces[index] < 1.25
+        ends_sentence = len(texts) >= 5 and spaces[index] >= 1.25
+        is_initial = is_initial and len(after) > 1 and after not in _SENTENCE_STARTS and not ends_sentence
         is_unit = index > 0 and kinds[index - 1] is WordKind.NUMBER and bare in _UNITS and before[-1:].isdigit()
         is_label = _CUES.fullmatch(before) and re.fullmatch(r"[A-Z]|[IVXLC\d.\-–:A-Z]+[a-z]?", bare)
         if is_initial or (is_unit and kinds[index] is WordKind.MATH and _is_alone(kinds, index)) or is_label:
@@ -195,6 +198,13 @@ def _is_alone(kinds: list[WordKind], index: int) -> bool:
     before = kinds[index - 2] if index > 1 else WordKind.PROSE
     after = kinds[index + 1] if index + 1 < len(kinds) else WordKind.PROSE
     return WordKind.OPERATOR not in (before, after)
+
+
+def is_code(text: str) -> bool:
+    """Whether a line reads as a statement of a programming language."""
+    starts = r"(?:def|for|if|elif|else|while|return|import|from|class|print|int|double|float|const|var|end|function)\b"
+    marks = r"[;{}:]$|==|\*\*|\+=|-=|->|\(\)|\]\[|\w+\(.*\)$"
+    return bool(re.match(starts, text) and re.search(marks, text)) or bool(re.search(r"\w{3,} ?[-+*]?= ?\w+.*;$", text))
 
 
 def is_plausible_word(text: str) -> bool:
