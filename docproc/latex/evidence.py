@@ -1,0 +1,103 @@
+"""What the glyphs of a born-digital page say for or against a reading."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from enum import StrEnum
+
+from docproc.latex.symbols import VARIANTS, Mark, glyph_marks, is_stacked, read_marks
+
+# Marks that belong to the sentence as often as to the formula at its edge.
+_PUNCTUATION = frozenset(",.;:")
+_MAX_NAMED = 4
+
+
+class Agreement(StrEnum):
+    """How page and reading agree."""
+
+    FULL = "full"
+    PARTIAL = "partial"
+    NONE = "none"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The outcome of a comparison; `differences` in words, one line each."""
+
+    agreement: Agreement
+    differences: tuple[str, ...] = ()
+
+
+def compare_with_glyphs(latex: str, glyph_symbols: tuple[str, ...]) -> Evidence:
+    """Compare the symbols of a reading with the glyphs on the page.
+
+    Args:
+        latex: The reading.
+        glyph_symbols: LaTeX meaning of each glyph from left to right, `?` where unknown.
+
+    Returns:
+        `FULL` if every glyph is in the reading and nothing else, in the same order where the formula is one line;
+        `NONE` if a known glyph is missing from the reading or the reading has what no glyph can be; `PARTIAL` if
+        unknown glyphs leave a doubt; `UNKNOWN` without glyphs.
+    """
+    found = read_marks(latex)
+    if not glyph_symbols or found is None:
+        return Evidence(Agreement.UNKNOWN)
+    marks = list(found)
+    glyphs = [mark for symbol in glyph_symbols for mark in glyph_marks(symbol)]
+    unknown = sum(glyph.symbol == "?" for glyph in glyphs)
+    named = [glyph for glyph in glyphs if glyph.symbol != "?"]
+    has_other_variant = _variants(named) != _variants(marks)
+    known, marks = _without_variants(named), _without_variants(marks)
+    on_page, read = Counter(mark.symbol for mark in known), Counter(mark.symbol for mark in marks)
+    unsure = Counter(mark.symbol for mark in [*marks, *known] if mark.is_unsure)
+    missing = _certain(on_page - read, unsure)
+    added = _certain(read - on_page, unsure)
+    differences = [*_words(missing, on_page, read, "missing"), *_style_differences(known, marks)]
+    # An unknown glyph may be one symbol, or a ligature of up to three letters.
+    if added.total() > 3 * unknown:
+        differences += _words(added, on_page, read, "added")
+    if differences:
+        return Evidence(Agreement.NONE, tuple(differences[:_MAX_NAMED]))
+    is_exact = on_page == read or (on_page - read).keys() | (read - on_page).keys() <= unsure.keys()
+    if not is_exact or added or has_other_variant or unknown > (read - on_page).total():
+        return Evidence(Agreement.PARTIAL)
+    if not is_stacked(latex) and [m.symbol for m in known if not unsure[m.symbol]] != [
+            m.symbol for m in marks if not unsure[m.symbol]]:
+        return Evidence(Agreement.NONE, ("the symbols stand in another order on the page",))
+    return Evidence(Agreement.FULL)
+
+
+def _certain(counts: Counter[str], unsure: Counter[str]) -> Counter[str]:
+    """Differences that mean something: no sentence marks, no glyphs whose encoding tells too little."""
+    return Counter({symbol: n - unsure[symbol] for symbol, n in counts.items()
+                    if symbol not in _PUNCTUATION and n > unsure[symbol]})
+
+
+def _words(counts: Counter[str], on_page: Counter[str], read: Counter[str], kind: str) -> list[str]:
+    words = []
+    for symbol in counts:
+        if kind == "missing" and not read[symbol]:
+            words.append(f"{symbol} is on the page but not in the LaTeX")
+        elif kind == "added" and not on_page[symbol]:
+            words.append(f"{symbol} is in the LaTeX but not on the page")
+        else:
+            words.append(f"{symbol} is {on_page[symbol]} times on the page, {read[symbol]} times in the LaTeX")
+    return words
+
+
+def _style_differences(known: list[Mark], marks: list[Mark]) -> list[str]:
+    """Letters that the page sets in an alphabet (bold, script…) which the reading does not know of."""
+    page = Counter((mark.symbol, mark.style) for mark in known if mark.style)
+    read = Counter((mark.symbol, mark.style) for mark in marks if mark.style)
+    return [f"{symbol} is {style} on the page" for symbol, style in (page - read)]
+
+
+def _variants(marks: list[Mark]) -> Counter[str]:
+    return Counter(mark.symbol for mark in marks if mark.symbol in VARIANTS)
+
+
+def _without_variants(marks: list[Mark]) -> list[Mark]:
+    return [mark._replace(symbol=VARIANTS.get(mark.symbol, mark.symbol)) for mark in marks]

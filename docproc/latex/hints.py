@@ -1,0 +1,97 @@
+"""Cheap signs that a formula was misread; hints for a reviewer, never a reason to change it."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from docproc.latex.looks import fold
+from docproc.latex.tokens import split_latex
+from docproc.latex.tree import Command, Environment, Fence, Group, LatexError, Node, Scripts, Symbol, parse
+
+_OPEN = frozenset(("(", "["))
+_CLOSE = frozenset((")", "]"))
+_ENDS_WITH = frozenset(("=", "+", r"\cdot", r"\times", r"\leq", r"\geq", r"\neq", r"\in", r"\subset", r"\subseteq"))
+_MIN_REPEATS, _MAX_UNIT = 5, 20
+
+
+def find_hints(latex: str) -> tuple[str, ...]:
+    """Mathematical inconsistencies that real formulas hardly ever show.
+
+    Args:
+        latex: A formula.
+
+    Returns:
+        One line each; empty if it does not parse (the check says why).
+    """
+    try:
+        source = parse(latex).items
+    except LatexError:
+        return ()
+    items = fold(source)
+    hints = []
+    opened, closed = _count_brackets(items)
+    if abs(opened - closed) == 1 and min(opened, closed) >= 1:
+        hints.append(f"{opened} opening and {closed} closing brackets")
+    if len(items) > 2 and isinstance(items[-1], Symbol) and items[-1].text in _ENDS_WITH:
+        hints.append(f"nothing stands after the last {items[-1].text}")
+    if any(isinstance(a, Symbol) and isinstance(b, Symbol) and a.text == b.text and (a.text == "=" or a.text == r"\leq")
+           for a, b in pairwise(items)):
+        hints.append("two relations follow each other")
+    hints += _ragged(source)
+    tail = repeated_tail(split_latex(latex))
+    if tail:
+        hints.append(f"its end repeats {tail} times")
+    return tuple(hints)
+
+
+def repeated_tail(tokens: list[str]) -> int:
+    """How often the last tokens repeat, 0 if fewer than five times or if they are only dots and digits."""
+    for unit in range(1, min(_MAX_UNIT, len(tokens) // _MIN_REPEATS) + 1):
+        last = tokens[-unit:]
+        count = 1
+        while tokens[-unit * (count + 1):-unit * count] == last:
+            count += 1
+        needed = _MIN_REPEATS if unit > 1 else 8
+        if count >= needed and not all(token in (".", "}", "&", r"\cdot") or token.isdigit() for token in last):
+            return count
+    return 0
+
+
+def _children(item: Node) -> list[list[Node]]:
+    if isinstance(item, Group):
+        return [item.items]
+    if isinstance(item, Command):
+        return [arg.items for arg in item.args]
+    if isinstance(item, Scripts):
+        return [*([[item.base]] if item.base else []), *(s.items for s in (item.sub, item.sup) if s)]
+    if isinstance(item, Fence):
+        return [part.items for part in item.parts]
+    if isinstance(item, Environment):
+        return [cell.items for row in item.rows for cell in row]
+    return []
+
+
+def _count_brackets(items: list[Node]) -> tuple[int, int]:
+    opened = closed = 0
+    for item in items:
+        if isinstance(item, Symbol):
+            opened += item.text in _OPEN
+            closed += item.text in _CLOSE
+        for child in _children(item):
+            a, b = _count_brackets(child)
+            opened, closed = opened + a, closed + b
+    return opened, closed
+
+
+def _ragged(items: list[Node]) -> list[str]:
+    for item in items:
+        if isinstance(item, Environment) and item.name.endswith("matrix"):
+            # A row of one cell may be an empty line or a rule.
+            widths = {len(row) for row in item.rows if len(row) > 1}
+            if len(widths) > 1:
+                return [f"rows of a matrix have {min(widths)} to {max(widths)} cells"]
+        for child in _children(item):
+            found = _ragged(child)
+            if found:
+                return found
+    return []

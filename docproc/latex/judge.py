@@ -1,0 +1,72 @@
+"""What a reading is worth: its stored form, its status and the reasons."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from docproc.latex.canonical import canonical
+from docproc.latex.check import check
+from docproc.latex.evidence import Agreement, compare_with_glyphs
+from docproc.latex.hints import find_hints
+from docproc.records import Status
+
+# A reading less sure than this is doubtful whatever else speaks for it.
+DOUBT_BELOW = 0.5
+# Glyphs prove which symbols there are, not how they hang on each other: that rests on the recogniser's own certainty.
+VERIFIED_FROM = 0.9
+_STOPPED = {"length": "the recogniser ran on until its limit", "repetition": "the recogniser repeated itself",
+            "unread": "the formula was not read"}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The outcome of `judge`."""
+
+    latex: str
+    """Canonical; the raw text, blanks collapsed, if it does not parse."""
+    status: Status
+    problems: tuple[str, ...] = ()
+    """One line each, the weightiest first."""
+    mathml: str = ""
+
+
+def judge(
+    latex_raw: str,
+    stop_reason: str,
+    confidence: float,
+    glyph_symbols: tuple[str, ...] = (),
+    *,
+    is_display: bool = True,
+) -> Verdict:
+    """Judge a reading by its syntax, its own consistency and the glyphs of the page.
+
+    Args:
+        latex_raw: As decoded.
+        stop_reason: `end`, `length`, `repetition` or `not-a-formula`.
+        confidence: 0–1.
+        glyph_symbols: LaTeX meaning of each glyph under the formula from left to right, `?` where unknown; empty
+            for a scan.
+        is_display: For the MathML.
+
+    Returns:
+        `failed` if there is no answer or a runaway one, `rejected` if the recogniser saw no formula, `invalid` if it
+        is no LaTeX, `suspect` if anything speaks against it, `verified` if glyphs and reading agree in full, else `ok`.
+    """
+    if stop_reason == "not-a-formula":
+        return Verdict("", Status.REJECTED, ("the picture shows no formula",))
+    latex = canonical(latex_raw)
+    if stop_reason in _STOPPED:
+        return Verdict(latex, Status.FAILED, (_STOPPED[stop_reason],))
+    if not latex:
+        return Verdict("", Status.FAILED, ("the recogniser gave no answer",))
+    checked = check(latex, is_display=is_display)
+    if not checked.is_valid:
+        return Verdict(latex, Status.INVALID, checked.problems)
+    evidence = compare_with_glyphs(latex, glyph_symbols)
+    problems = [*evidence.differences, *find_hints(latex)]
+    if confidence < DOUBT_BELOW:
+        problems.append(f"confidence is only {confidence:.2f}")
+    if problems:
+        return Verdict(latex, Status.SUSPECT, tuple(problems), checked.mathml)
+    is_verified = evidence.agreement is Agreement.FULL and confidence >= VERIFIED_FROM
+    return Verdict(latex, Status.VERIFIED if is_verified else Status.OK, (), checked.mathml)

@@ -1,0 +1,116 @@
+import xml.etree.ElementTree as ET
+from time import perf_counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from docproc.latex.check import check
+from docproc.latex.evidence import Agreement, compare_with_glyphs
+from docproc.latex.hints import find_hints
+from docproc.latex.judge import judge
+from docproc.latex.symbols import visible_symbols
+from docproc.records import Status
+
+
+@pytest.mark.parametrize("latex", [
+    r"\frac{a}{b}", r"\begin{aligned}a&=b\\c&=d\end{aligned}", r"\ce{H2O + CO2 -> H2CO3}", r"\mbox{for }x\tag{3.2}",
+    r"\begin{multlined}a\\b\end{multlined}", r"\begin{bsmallmatrix}1&0\\0&1\end{bsmallmatrix}", r"\text{a < b \& c}",
+    r"\begin{array}{@{}l|r@{}}a&b\\\hline c&d\end{array}", r"\iiiint f", r"\sideset{_a}{^b}\prod x"])
+def test_valid_latex_has_well_formed_mathml(latex):
+    checked = check(latex)
+    assert checked.is_valid, checked.problems
+    root = ET.fromstring(checked.mathml)
+    assert root.tag.endswith("math")
+    assert "application/x-tex" not in checked.mathml
+
+
+def test_mathml_carries_its_source_and_its_kind():
+    assert 'alttext="a&lt;b"' in check("a<b").mathml
+    assert 'display="block"' in check("a", is_display=True).mathml
+    assert 'display="block"' not in check("a", is_display=False).mathml
+
+
+@pytest.mark.parametrize(("latex", "words"), [
+    (r"\frac{a", "opening brace without a closing one at character 6"), ("x}", "closing brace"),
+    (r"\foo x", r"unknown command \foo at character 1"), ("a & b", "& outside an environment at character 3"),
+    ("x^2^3", "two superscripts"), (r"\left( x", r"\left without its \right"), (r"x \right)", r"\right without \left"),
+    (r"\begin{matrix}a", "not closed"), (r"\begin{matrix}a\end{array}", "closed by"), ("x_", "_ lacks its script"),
+    (r"\begin{foo}x\end{foo}", "unknown environment foo"), ("", "no formula"), ("\ud800", "half a character")])
+def test_problems_are_named_in_words(latex, words):
+    checked = check(latex)
+    assert not checked.is_valid
+    assert words in checked.problems[0]
+    assert "\n" not in checked.problems[0]
+
+
+def test_hostile_input_is_answered_at_once():
+    check("x")
+    for latex in ("{" * 1_000_000, "\\frac" * 200_000, "x^" * 5000, r"\begin{matrix}" * 600, r"\def\a{\a\a}\a",
+                  "a" * 50_000, r"\sqrt{" * 45 + "x" + "}" * 45, "\x00" * 500, "\\" * 9_999):
+        start = perf_counter()
+        check(latex)
+        assert perf_counter() - start < 1.0  # 0.1 s on a quiet machine
+
+
+@given(st.text(max_size=60))
+@settings(max_examples=150, deadline=None)
+def test_any_text_is_judged(text):
+    verdict = judge(text, "end", 0.9, ("x",))
+    if verdict.mathml:
+        ET.fromstring(verdict.mathml)
+
+
+def test_symbols_in_reading_order():
+    assert visible_symbols(r"\sum_{i=1}^n \mathbf{x}_i \le \sin\alpha") == (
+        r"\sum", "i", "=", "1", "n", "x", "i", r"\leq", "s", "i", "n", r"\alpha")
+    assert visible_symbols(r"a\ne b,\dots") == ("a", r"\not", "=", "b", ",", ".", ".", ".")
+    assert visible_symbols("{") == ()
+
+
+@pytest.mark.parametrize(("latex", "glyphs", "agreement"), [
+    (r"x_{1}+\beta", ("x", "1", "+", r"\beta"), Agreement.FULL),
+    (r"\frac{a}{b}", ("a", "b"), Agreement.FULL),
+    (r"x_{1}+\nu", ("x", "1", "+", "v"), Agreement.NONE),
+    ("x+y", ("y", "+", "x"), Agreement.NONE),
+    (r"\mathbf{x}", (r"\mathbf{x}",), Agreement.FULL),
+    ("x", (r"\mathbf{x}",), Agreement.NONE),
+    (r"x\neq y", ("x", r"\neq", "y"), Agreement.FULL),
+    (r"x\neq y", ("x", r"\not", "=", "y"), Agreement.FULL),
+    ("x+y", ("x", "?", "y"), Agreement.PARTIAL),
+    ("x", (), Agreement.UNKNOWN),
+    (r"\ce{H2O}", ("H", "2", "O"), Agreement.UNKNOWN),
+    (r"a\varphi", ("a", r"\phi"), Agreement.PARTIAL)])
+def test_glyphs_speak(latex, glyphs, agreement):
+    assert compare_with_glyphs(latex, glyphs).agreement is agreement
+
+
+def test_a_difference_is_told_in_words():
+    evidence = compare_with_glyphs(r"x+\nu", ("x", "+", "v"))
+    assert "v is on the page but not in the LaTeX" in evidence.differences
+    assert r"\nu is in the LaTeX but not on the page" in evidence.differences
+
+
+@pytest.mark.parametrize(("latex", "hint"), [
+    (r"f((x)+(y)", "brackets"), ("a+b=", "nothing stands after"), ("a==b", "two relations"),
+    (r"\begin{pmatrix}1&2\\3&4&5\end{pmatrix}", "rows of a matrix"), ("x" + r"\alpha y" * 9, "repeats")])
+def test_hints(latex, hint):
+    assert any(hint in found for found in find_hints(latex))
+
+
+@pytest.mark.parametrize("latex", [
+    r"[0,1)\cup(2,3]", "x=y", r"\begin{pmatrix}1&0\\0&1\end{pmatrix}", "= 5", "111111111"])
+def test_no_hint_for_sound_formulas(latex):
+    assert find_hints(latex) == ()
+
+
+@pytest.mark.parametrize(("raw", "stop", "confidence", "glyphs", "status"), [
+    ("x^2", "end", 0.99, ("x", "2"), Status.VERIFIED), ("x^2", "end", 0.7, ("x", "2"), Status.OK),
+    ("x^2", "end", 0.99, (), Status.OK), ("x^2", "end", 0.99, ("y", "2"), Status.SUSPECT),
+    ("x^2", "end", 0.2, (), Status.SUSPECT), ("x^", "end", 0.99, (), Status.INVALID),
+    ("", "end", 0.99, (), Status.FAILED), ("x" * 50, "length", 0.9, (), Status.FAILED),
+    ("x", "repetition", 0.9, (), Status.FAILED), ("", "not-a-formula", 0.9, (), Status.REJECTED)])
+def test_status(raw, stop, confidence, glyphs, status):
+    verdict = judge(raw, stop, confidence, glyphs)
+    assert verdict.status is status
+    assert bool(verdict.problems) == (status not in (Status.VERIFIED, Status.OK))
