@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from docproc.records import Box, FormulaKind, Page, Region
+from docproc.scan_handwriting import is_handwritten, mark_words, part_rows
 from docproc.scan_ink import Ink, read_ink
 from docproc.scan_inline import find_inline
 from docproc.scan_lines import ScanLine, ScanWord, read_lines
@@ -60,17 +61,21 @@ def find_in_image(page: Page, options: RegionOptions, words: Sequence[OcrWord] |
         return []
     zoom = page.dpi / _POINTS_PER_INCH
     lines, gutters = read_lines(ink, words, zoom)
-    _release_displays_with_words(ink, lines)
-    _keep_lines_of_paragraphs(ink, lines)
-    lines = _give_fragments_to_prose(ink, lines)
-    displays = _find_displays(ink, lines, gutters, words is not None)
+    by_hand = is_handwritten(ink, words)
+    if by_hand:
+        mark_words(lines)
+    else:
+        _release_displays_with_words(ink, lines)
+        _keep_lines_of_paragraphs(ink, lines)
+        lines = _give_fragments_to_prose(ink, lines)
+    displays = _find_displays(ink, lines, gutters, has_ocr=words is not None, by_hand=by_hand)
     regions = []
     for display in displays:
         box = _soft(ink, _around(ink, display.parts)).scaled(1 / zoom)
         rows = tuple(row.scaled(1 / zoom) for row in _rows(ink, display.parts))
         regions.append(Region(FormulaKind.DISPLAY, box, rows if len(rows) > 1 else (), display.number))
     for line in lines:
-        if line.is_prose:
+        if line.is_prose and not by_hand:
             regions += [Region(FormulaKind.INLINE, _soft(ink, box).scaled(1 / zoom)) for box in find_inline(ink, line)]
     return _in_reading_order(regions, [gutter / zoom for gutter in gutters], ink.em / zoom)
 
@@ -159,7 +164,9 @@ def _keep_lines_of_paragraphs(ink: Ink, lines: list[ScanLine]) -> None:
                 break
 
 
-def _find_displays(ink: Ink, lines: list[ScanLine], gutters: list[float], has_ocr: bool) -> list[_Display]:
+def _find_displays(
+    ink: Ink, lines: list[ScanLine], gutters: list[float], *, has_ocr: bool, by_hand: bool
+) -> list[_Display]:
     taken = {part for line in lines if line.is_prose or line.is_monospaced for part in line.parts}
     free = [part for part in range(len(ink.boxes)) if part not in taken]
     _attach_to_prose(ink, lines, free)
@@ -167,12 +174,15 @@ def _find_displays(ink: Ink, lines: list[ScanLine], gutters: list[float], has_oc
     free = [part for part in free if part not in taken]
     word_of = {part: word for line in lines if not line.is_prose for word in line.words for part in word.parts}
     displays = []
-    for group in _groups(ink, lines, free, gutters):
+    groups = _groups(ink, lines, free, gutters)
+    if by_hand:
+        groups = [row for group in groups for row in part_rows(ink, group)]
+    for group in groups:
         if _is_table(ink, group):
             continue
         words = list({id(word_of[part]): word_of[part] for part in group if part in word_of}.values())
         display = _without_number(ink, _Display(group, words))
-        if _is_display(ink, display, has_ocr):
+        if _is_display(ink, display, has_ocr=has_ocr and not by_hand):
             displays.append(display)
     return displays
 
@@ -283,7 +293,7 @@ def _stands_apart(ink: Ink, parts: list[int], word: ScanWord) -> bool:
     return bool(row[:, 2].max() < x0 - gap or row[:, 0].min() > x1 + gap)
 
 
-def _is_display(ink: Ink, display: _Display, has_ocr: bool) -> bool:
+def _is_display(ink: Ink, display: _Display, *, has_ocr: bool) -> bool:
     if len(display.parts) < 2:
         return False
     boxes = ink.boxes[display.parts]
@@ -295,7 +305,7 @@ def _is_display(ink: Ink, display: _Display, has_ocr: bool) -> bool:
     widths = {kind: sum(w.x1 - w.x0 for w in display.words if w.kind is kind) for kind in WordKind}
     math = widths[WordKind.MATH] + widths[WordKind.OPERATOR] + widths[WordKind.FUNCTION]
     other = widths[WordKind.PROSE]
-    if any(word.text for word in display.words):
+    if has_ocr and any(word.text for word in display.words):
         is_tall = (boxes[:, 3] - boxes[:, 1] > 2.2 * ink.em) & (boxes[:, 2] - boxes[:, 0] < 0.8 * ink.em)
         has_tall = bool(is_tall.any())
         return (math > 0 or has_tall) and math + widths[WordKind.NUMBER] >= 0.4 * other
