@@ -115,6 +115,17 @@ def load_trainee(options: FinetuneOptions, recipe: Recipe, backend: str) -> Trai
     return Trainee(model, loaded, backend, device)
 
 
+def has_fast_bf16() -> bool:
+    """Whether the CPU multiplies bfloat16 in hardware; a step of the built-in model then takes 0.6 of the time.
+
+    Source: 0.31 instead of 0.51 CPU seconds a formula on an AVX-512 CPU; emulated bfloat16 is slower than float32.
+    """
+    import torch
+
+    checks = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
+    return any(check() for check in checks if check is not None)
+
+
 def lora_targets(options: FinetuneOptions) -> str:
     """Regular expression over the names of the linear layers that get an adapter."""
     parts = []

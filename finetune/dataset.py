@@ -25,7 +25,7 @@ from docproc.pictures import read_picture
 from finetune.labels import LabelError
 from finetune.readers import Row
 
-PICTURE_FORMATS = ("PNG", "JPEG", "MPO", "TIFF", "WEBP", "BMP", "GIF")
+PICTURE_FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF")
 # A character needs about 8 pixels; a speck is no formula, and a page is no crop.
 SMALLEST_SIDE_PX, LARGEST_PIXELS = 4, 4_000_000
 TRAIN_FILE, HELD_OUT_FILE, KEEP_FILE, LEFT_OUT_FILE = "train.jsonl", "held-out.jsonl", "keep.jsonl", "left-out.csv"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import random
@@ -14,7 +15,14 @@ from typing import Any
 
 from docproc.checkpoints import BUILT_IN, BUILT_IN_FOLDER, load_processor, resolve_device
 from docproc.errors import InputError, OutputError, UsageError
-from finetune.backends import Trainee, choose_backend, choose_preset, load_trainee, require_packages
+from finetune.backends import (
+    Trainee,
+    choose_backend,
+    choose_preset,
+    has_fast_bf16,
+    load_trainee,
+    require_packages,
+)
 from finetune.collator import AnswerCollator
 from finetune.dataset import CheckedData, Example, check_data, load_checked
 from finetune.evaluate import Scores, score_examples
@@ -90,6 +98,8 @@ def run(options: FinetuneOptions, report: Callable[[str], None] = logger.info) -
         before = record["elapsed_seconds"]
         trainer = _train(options, recipe, trainee, data, Scores(**record["scores"]["before"]), stop, report)
         record["steps"] = trainer.state.global_step
+        lines = [json.dumps(entry) + "\n" for entry in trainer.state.log_history]
+        (options.output / "history.jsonl").write_text("".join(lines), encoding="utf-8")
         record["micro_batch_size"] = trainer.rows_at_once
         record["elapsed_seconds"] = round(before + time.monotonic() - started, 1)
         write_record(options.output, record)
@@ -197,7 +207,7 @@ def _train(
         max_length=None,  # cutting a text would cut its picture tokens
         gradient_checkpointing=recipe.gradient_checkpointing,
         gradient_checkpointing_kwargs={"use_reentrant": False},
-        bf16=is_cuda,
+        bf16=is_cuda or has_fast_bf16(),
         use_cpu=not is_cuda,
         dataloader_pin_memory=is_cuda,
         eval_strategy="steps" if scored else "no",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,9 +28,7 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 
-# Special tokens of the Qwen2-VL configuration.
-END_OF_TEXT, END_OF_TURN = 151643, 151645
-VISION_START, VISION_END, IMAGE_PAD, VIDEO_PAD = 151652, 151653, 151655, 151656
+_SPECIAL = ("endoftext", "im_start", "im_end", "vision_start", "vision_end", "image_pad", "video_pad")
 
 
 def tokenizer_folder() -> Path:
@@ -40,7 +39,25 @@ def tokenizer_folder() -> Path:
     return Path(spec.origin).parent / "tokenizer_files"
 
 
-def write_tiny_qwen2_vl(folder: Path, *, width: int = 1536, seed: int = 0) -> Path:
+def _small_tokenizer() -> Any:
+    """All bytes and a few pieces of LaTeX, with Qwen2's special tokens."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300,
+        special_tokens=[f"<|{name}|>" for name in _SPECIAL],
+        show_progress=False,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+    )
+    tokenizer.train_from_iterator([r"\frac{a}{b} x^{2} \sqrt{y} \alpha_{i}"] * 50, trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|im_end|>", pad_token="<|endoftext|>")
+
+
+def write_tiny_qwen2_vl(folder: Path, *, width: int = 1536, seed: int = 0, is_vocabulary_small: bool = False) -> Path:
     """Write the checkpoint folder.
 
     Args:
@@ -48,6 +65,8 @@ def write_tiny_qwen2_vl(folder: Path, *, width: int = 1536, seed: int = 0) -> Pa
         width: Hidden size, a multiple of 16. 1536 = the real widths of the 2B configuration (400 M parameters, 0.8 GB,
             about 10 s on one core); 64 gives 10 M parameters, for tests that train.
         seed: Of the random weights.
+        is_vocabulary_small: Take 300 tokens made here instead of the 151,665 of Qwen2; all else is the same. For tests
+            that train, where the large vocabulary costs most of the time.
 
     Returns:
         `folder`.
@@ -61,13 +80,15 @@ def write_tiny_qwen2_vl(folder: Path, *, width: int = 1536, seed: int = 0) -> Pa
         Qwen2VLImageProcessorPil,
     )
 
+    tokenizer = _small_tokenizer() if is_vocabulary_small else AutoTokenizer.from_pretrained(tokenizer_folder())
+    ids = {name: tokenizer.convert_tokens_to_ids(f"<|{name}|>") for name in _SPECIAL}
     is_full_width = width == 1536
     heads = 12 if is_full_width else 4
     head_width = width // heads
     torch.manual_seed(seed)
     config = Qwen2VLConfig(
         text_config={
-            "vocab_size": 151936,
+            "vocab_size": 512 if is_vocabulary_small else 151936,
             "hidden_size": width,
             "intermediate_size": 8960 if is_full_width else 2 * width,
             "num_hidden_layers": 2,
@@ -75,9 +96,9 @@ def write_tiny_qwen2_vl(folder: Path, *, width: int = 1536, seed: int = 0) -> Pa
             "num_key_value_heads": 2,
             "max_position_embeddings": 32768,
             "rms_norm_eps": 1e-6,
-            "bos_token_id": END_OF_TEXT,
-            "eos_token_id": END_OF_TURN,
-            "pad_token_id": END_OF_TEXT,
+            "bos_token_id": ids["endoftext"],
+            "eos_token_id": ids["im_end"],
+            "pad_token_id": ids["endoftext"],
             "tie_word_embeddings": True,
             "rope_parameters": {
                 "rope_type": "default",
@@ -95,18 +116,19 @@ def write_tiny_qwen2_vl(folder: Path, *, width: int = 1536, seed: int = 0) -> Pa
             "patch_size": 14,
         },
         tie_word_embeddings=True,
-        image_token_id=IMAGE_PAD,
-        video_token_id=VIDEO_PAD,
-        vision_start_token_id=VISION_START,
-        vision_end_token_id=VISION_END,
+        image_token_id=ids["image_pad"],
+        video_token_id=ids["video_pad"],
+        vision_start_token_id=ids["vision_start"],
+        vision_end_token_id=ids["vision_end"],
     )
     model = Qwen2VLForConditionalGeneration(config).to(torch.bfloat16)
     model.generation_config = GenerationConfig(
-        bos_token_id=END_OF_TEXT, eos_token_id=[END_OF_TURN, END_OF_TEXT], pad_token_id=END_OF_TEXT
+        bos_token_id=ids["endoftext"],
+        eos_token_id=[ids["im_end"], ids["endoftext"]],
+        pad_token_id=ids["endoftext"],
     )
     folder.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(folder)
-    tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder())
     tokenizer.chat_template = CHAT_TEMPLATE
     tokenizer.eos_token = "<|im_end|>"
     tokenizer.save_pretrained(folder)
