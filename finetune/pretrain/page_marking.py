@@ -1,7 +1,7 @@
 r"""Give every formula of a plainly written LaTeX document a mark of its own, to read its ink from the PDF.
 
-For documents that a person wrote; page_tex.py writes marked documents itself. Understood are `$…$`, `\\(…\\)`, `\\[…\\]` and
-the environments of amsmath; comments, `verbatim` and `\verb` are left alone.
+For documents that a person wrote; page_tex.py writes marked documents itself. Understood are `$…$`, `\(…\)`,
+`\[…\]` and the environments of amsmath; comments, `verbatim` and `\verb` are left alone.
 """
 
 from __future__ import annotations

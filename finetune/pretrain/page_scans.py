@@ -216,7 +216,7 @@ def _photometry(rng: random.Random, image: _Grey, behind: _Grey | None, dpi: flo
         side = rng.choice((np.s_[:, :wide], np.s_[:, -wide:], np.s_[:wide, :], np.s_[-wide:, :]))
         result[side] = rng.randint(0, 60)
     if happens("threshold", 0.22):
-        level = int(np.clip(np.percentile(result, 50) * rng.uniform(0.6, 0.78), 60, 210))
+        level = int(np.clip(np.percentile(result, 50) * rng.uniform(0.7, 0.85), 60, 225))
         result = np.where(result < level, np.uint8(0), np.uint8(255))
     elif happens("jpeg", 0.5):
         data = cv2.imencode(".jpg", result, [cv2.IMWRITE_JPEG_QUALITY, rng.randint(35, 85)])[1]
