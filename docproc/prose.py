@@ -45,7 +45,7 @@ def read_blocks(page: pymupdf.Page, layer: TextLayer, regions: Sequence[Region])
     if not lines and not layer.figures:
         return []
     mark_contents(lines)
-    style = measure_style(lines, sizes_around(page), height, _outline(page))
+    style = measure_style(lines, sizes_around(page), layer.rules, height, _outline(page))
     blocks: list[Block] = []
     figures = find_figures(page, layer, lines, style.size)
     for figure in figures:
@@ -75,6 +75,9 @@ def _without_numbers(lines: list[Line], regions: Sequence[Region]) -> list[Line]
         match = None if line.display else _EQUATION_NUMBER.fullmatch(line.text)
         y = line.y - 0.3 * line.size
         near = [(d, region) for d, region in displays if region.box.y0 - 6 < y < region.box.y1 + 6]
+        if not near:  # a number that found no room beside its formula stands on the next line, at the right edge
+            below = [(d, r) for d, r in displays if 0 < y - r.box.y1 < 1.2 * line.size and line.x0 > r.box.center[0]]
+            near = below[:1]
         if match is None or not near:
             kept.append(line)
         elif not any(match[1] in re.split(r"[,;\s]+", region.equation_number or "") for _, region in near):

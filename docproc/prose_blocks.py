@@ -73,6 +73,8 @@ _COMPOUND_BEGINS = frozenset(
 )
 """First parts of compounds whose hyphen stays at a line end."""
 _NO_BOLD = str.maketrans("", "", BOLD_OPEN + BOLD_CLOSE)
+_BROKEN_ADDRESS = re.compile(r"https?://\S*[\w/.=_-]$")
+_ADDRESS_PART = re.compile(r"(?=\S*[\d/_=])[\w/.=&?%#-]+")
 _HYPHENS = ("-", "\u00ad", "‐")
 
 
@@ -84,20 +86,26 @@ class PageStyle:
     """Of body text, in points."""
     leading: float
     """Distance of baselines of body text."""
-    top: float
+    notes_top: float
+    """Height of the rule above the footnotes; below the page if there is none."""
     bottom: float
     outline: Mapping[str, int]
     """Level of each heading of this page in the document's outline, by `heading_key`."""
 
 
 def measure_style(
-    lines: Sequence[Line], around: Counter[float], height_pt: float, outline: Mapping[str, int]
+    lines: Sequence[Line],
+    around: Counter[float],
+    rules: Sequence[Box],
+    height_pt: float,
+    outline: Mapping[str, int],
 ) -> PageStyle:
     """Find the size and the leading of the page's body text.
 
     Args:
         lines: Sorted from top to bottom.
         around: Letters of prose by font size on the pages before and after: a title page has no body text of its own.
+        rules: Drawn straight lines of the page.
         height_pt: Height of the page.
         outline: See `PageStyle`.
     """
@@ -114,7 +122,17 @@ def measure_style(
     # The smallest distance that is frequent: on a page of short list items the gaps between them outnumber it.
     frequent = [gap for gap, count in gaps.items() if count >= 0.3 * max(gaps.values())]
     leading = min(frequent, default=1.25 * size)
-    return PageStyle(size, leading, 0.0, height_pt, outline)
+    return PageStyle(size, leading, _notes_top(lines, rules, size, height_pt), height_pt, outline)
+
+
+def _notes_top(lines: Sequence[Line], rules: Sequence[Box], size: float, height_pt: float) -> float:
+    """Height of a short rule at the left edge of a column below which all text is small."""
+    for rule in sorted(rules, key=lambda r: r.y0):
+        below = [line for line in lines if line.y > rule.y0 and line.x0 < rule.x1 + 20 * size]
+        starts = any(abs(line.x0 - rule.x0) < 2 * size for line in below)
+        if rule.y0 > 0.4 * height_pt and 30 < rule.width < 200 and starts and all(x.size < 0.93 * size for x in below):
+            return rule.y0
+    return height_pt
 
 
 def heading_key(text: str) -> str:
@@ -140,8 +158,9 @@ def group_lines(lines: Sequence[Line], style: PageStyle) -> list[list[Line]]:
     edges: Counter[int] = Counter(round(line.x0) for line in lines if not line.display and not line.is_code)
     left = min((x for x, n in edges.items() if n >= 2), default=min(edges, default=0))
     _mark_ragged(lines)
+    is_hanging = _is_hanging(lines, left, style)
     for line in lines:
-        if groups and _belongs(groups[-1], line, style, left):
+        if groups and _belongs(groups[-1], line, style, left if is_hanging else None):
             groups[-1].append(line)
         else:
             groups.append([line])
@@ -197,8 +216,17 @@ def classify(group: Sequence[Line], style: PageStyle, left: float, known_words: 
     return Block(BlockKind.PARAGRAPH, text, box=box)
 
 
-def _belongs(group: Sequence[Line], line: Line, style: PageStyle, left: float) -> bool:
-    """Whether the line goes on with the block."""
+def _is_hanging(lines: Sequence[Line], left: float, style: PageStyle) -> bool:
+    """Whether paragraphs begin at the left edge and go on indented, as in a bibliography."""
+    prose = [line for line in lines if not line.display and not line.is_code and abs(line.size - style.size) < 1]
+    edges = Counter(round(line.x0) for line in prose if line.x0 > left + 0.5 * style.size)
+    outer = sum(line.x0 < left + 2 for line in prose)
+    indented = max((n + edges[x + 1] for x, n in edges.items()), default=0)
+    return outer >= 3 and indented >= max(4, 0.4 * len(prose))
+
+
+def _belongs(group: Sequence[Line], line: Line, style: PageStyle, hanging_left: float | None) -> bool:
+    """Whether the line goes on with the block; `hanging_left` is the edge at which hanging paragraphs begin."""
     last = group[-1]
     gap = line.y - last.y
     if line.display or last.display or line.is_code != last.is_code:
@@ -229,6 +257,8 @@ def _belongs(group: Sequence[Line], line: Line, style: PageStyle, left: float) -
         return not _NUMBERED_HEADING.match(text)  # lines of a heading hang behind its number, or are centered
     if abs(line.x0 + line.x1 - last.x0 - last.x1) < _CENTERED_PT and abs(line.x0 - last.x0) > indent:
         return True  # a centered title or caption
+    if hanging_left is not None:
+        return line.x0 > hanging_left + 0.3 * style.size
     if len(group) == 1:
         return line.x0 < last.x0 + indent or bool(_LABEL.match(last_text) or _BULLET.match(last_text))
     # An indented line begins a paragraph; so does one that juts out to the left of a list item's text.
@@ -272,7 +302,8 @@ def _heading_level(group: Sequence[Line], text: str, style: PageStyle) -> int:
 
 def _is_footnote(group: Sequence[Line], text: str, style: PageStyle) -> bool:
     is_small = all(line.size < 0.93 * style.size for line in group)
-    return is_small and group[0].y > 0.5 * style.bottom and bool(_NOTE.match(text))
+    is_below = group[0].y > style.notes_top
+    return is_small and (is_below or (group[0].y > 0.5 * style.bottom and bool(_NOTE.match(text))))
 
 
 def _is_list_item(group: Sequence[Line], left: float, style: PageStyle) -> bool:
@@ -294,6 +325,8 @@ def _flowing_text(group: Sequence[Line], known_words: frozenset[str]) -> str:
 
 def join_line_end(text: str, part: str, known_words: frozenset[str] = frozenset()) -> str:
     """Put two lines together: a hyphen that only parts a word vanishes, that of a compound stays."""
+    if _BROKEN_ADDRESS.search(text) and _ADDRESS_PART.match(part):
+        return text + part
     if not text.endswith(_HYPHENS) or not part[:1].isalpha() or len(text) < 2 or not text[-2].isalpha():
         return f"{text} {part}"
     begin, end = re.split(r"[\s(]", text)[-1], re.match(r"[\w-]*", part)

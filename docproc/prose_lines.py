@@ -151,8 +151,8 @@ def merge_pieces(lines: Iterable[Line]) -> list[Line]:
         letters: Counter[tuple[float, float]] = Counter()
         for word in line.words:
             if not word.position and not word.is_raised:
-                letters[word.size, word.y] += len(word.text)
-        if letters:  # a code word or a formula at its start does not set the size of a line
+                letters[word.size, word.y] += len(word.text) * (1 if word.is_mono else 100)
+        if letters:  # neither code, often set smaller, nor a formula at its start sets the size of a line
             ((line.size, line.y), _) = letters.most_common(1)[0]
     return sorted(merged, key=lambda p: (p.y, p.x0))
 

@@ -21,7 +21,9 @@ _NEIGHBORS = (-2, -1, 1, 2)
 _MARGIN_SHARE = 0.16
 """Share of the page's height, at its top and bottom, where running heads stand."""
 _SAME_HEIGHT_PT = 3.0
-_NUMBER = re.compile(r"^\W*([0-9]+|[ivxlc]+)\W*(?=\s|$)|(?<=\s)\W*([0-9]+|[ivxlc]+)\W*$", re.IGNORECASE)
+_NUMBER = re.compile(
+    r"^\W*([0-9]+|[ivxlc]+)\W*(?=\s|$)|(?<=\s)\W*([ivxlc]+)\W*$|(?<![\d.,])([0-9]+)\W*$", re.IGNORECASE
+)
 _MARK = re.compile(f"{MARK_OPEN}\\d+{MARK_CLOSE}")
 _ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
 
@@ -123,7 +125,7 @@ def _counts_pages(text: str, other: str, step: int) -> bool:
 def _page_number(text: str) -> int | None:
     """The number at one end of the line, also in small Roman figures."""
     for match in _NUMBER.finditer(" ".join(_MARK.sub("x", text).split())):
-        figures = (match[1] or match[2]).lower()
+        figures = (match[1] or match[2] or match[3]).lower()
         if figures.isdigit():
             return int(figures)
         values = [_ROMAN[c] for c in figures]

@@ -285,6 +285,8 @@ def test_code_and_bold_words_in_a_sentence() -> None:
         ("zero-", "inflated", "zero-inflated"),
         ("pages 3-", "4", "pages 3- 4"),
         ("soft\u00ad", "ware", "software"),
+        ("https://doi.org/10.1145/79", "505.79507.", "https://doi.org/10.1145/79505.79507."),
+        ("https://doi.org/10.1145", "and more", "https://doi.org/10.1145 and more"),
         ("end.", "Next", "end. Next"),
     ],
 )
