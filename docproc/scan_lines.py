@@ -149,10 +149,11 @@ def _lines_of_ocr(ink: Ink, words: Sequence[OcrWord], zoom: float) -> list[ScanL
             ScanWord([], WordKind.PROSE, word.text, word.box.x0 * zoom, word.box.x1 * zoom) for word in group
         ]
         confidence = {id(scan_word): word.confidence for scan_word, word in zip(scan_words, group, strict=True)}
+        starts = np.array([word.x0 for word in scan_words])
+        ends = np.array([word.x1 for word in scan_words])
         for chunk in _chunks(ink, own, _WORD_GAP_EM * 0.7 * ink.em):
             x0, x1 = ink.boxes[chunk, 0].min(), ink.boxes[chunk, 2].max()
-            nearest = max(scan_words, key=lambda word: min(word.x1, x1) - max(word.x0, x0))
-            nearest.parts += chunk
+            scan_words[int(np.argmax(np.minimum(ends, x1) - np.maximum(starts, x0)))].parts += chunk
         split = []
         for word in scan_words:
             pieces = _split_at_gaps(ink, word)
@@ -264,14 +265,14 @@ def _lines_of_ink(ink: Ink) -> list[ScanLine]:
 
 def _chunks(ink: Ink, parts: list[int], gap: float) -> list[list[int]]:
     """Components in order, parted where no ink is over more than `gap` pixels."""
-    chunks: list[list[int]] = []
-    end = -1e9
-    for part in sorted(parts, key=lambda part: (int(ink.boxes[part, 0]), int(ink.boxes[part, 1]))):
-        if ink.boxes[part, 0] - end > gap:
-            chunks.append([])
-        chunks[-1].append(part)
-        end = max(end, float(ink.boxes[part, 2]))
-    return chunks
+    if not parts:
+        return []
+    own = np.array(parts)
+    boxes = ink.boxes[own]
+    order = np.lexsort((boxes[:, 1], boxes[:, 0]))
+    ends = np.maximum.accumulate(boxes[order, 2])
+    breaks = np.flatnonzero(boxes[order[1:], 0] - ends[:-1] > gap) + 1
+    return [chunk.tolist() for chunk in np.split(own[order], breaks)]
 
 
 def _line(ink: Ink, words: list[ScanWord]) -> ScanLine:

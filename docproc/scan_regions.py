@@ -67,6 +67,7 @@ def find_in_image(page: Page, options: RegionOptions, words: Sequence[OcrWord] |
     else:
         _release_displays_with_words(ink, lines)
         _keep_lines_of_paragraphs(ink, lines)
+        _keep_tables(ink, lines)
         lines = _give_fragments_to_prose(ink, lines)
     displays = _find_displays(ink, lines, gutters, has_ocr=words is not None, by_hand=by_hand)
     regions = []
@@ -164,6 +165,20 @@ def _keep_lines_of_paragraphs(ink: Ink, lines: list[ScanLine]) -> None:
                 break
 
 
+def _keep_tables(ink: Ink, lines: list[ScanLine]) -> None:
+    """Mark the lines between the rules of a table as prose: what is mathematics there is inline, cell by cell."""
+    rules = ink.boxes[(ink.widths > _TABLE_RULE_EM * ink.em) & (ink.heights < 0.35 * ink.em)]
+    for rule in rules:
+        alike = rules[(np.abs(rules[:, 0] - rule[0]) < ink.em) & (np.abs(rules[:, 2] - rule[2]) < ink.em)]
+        top, bottom = int(alike[:, 1].min()), int(alike[:, 3].max())
+        if len(alike) < 2 or bottom - top < 2 * ink.em:
+            continue
+        for line in lines:
+            x, y = line.box.center
+            if top < y < bottom and rule[0] - ink.em < x < rule[2] + ink.em and not line.is_monospaced:
+                line.is_prose = True
+
+
 def _find_displays(
     ink: Ink, lines: list[ScanLine], gutters: list[float], *, has_ocr: bool, by_hand: bool
 ) -> list[_Display]:
@@ -220,7 +235,8 @@ def _attach_to_prose(ink: Ink, lines: list[ScanLine], free: list[int]) -> None:
 
 def _groups(ink: Ink, lines: list[ScanLine], free: list[int], gutters: list[float]) -> list[list[int]]:
     """Free ink of a column, parted where white or a line of prose lies between."""
-    walls = [line.box for line in lines if line.is_prose or line.is_monospaced]
+    blocking = [line.box for line in lines if line.is_prose or line.is_monospaced]
+    walls = np.array([[box.x0, box.y0, box.x1, box.y1] for box in blocking]).reshape(-1, 4)
     columns: dict[int, list[int]] = {}
     for part in free:
         middle = float(ink.boxes[part, 0] + ink.boxes[part, 2]) / 2
@@ -231,7 +247,7 @@ def _groups(ink: Ink, lines: list[ScanLine], free: list[int], gutters: list[floa
         bottom = -1e9
         for part in parts:
             y0, y1 = float(ink.boxes[part, 1]), float(ink.boxes[part, 3])
-            if y0 - bottom > _DISPLAY_GAP_EM * ink.em or _is_walled(walls, ink.boxes[part], bottom):
+            if y0 - bottom > _DISPLAY_GAP_EM * ink.em or _is_walled(walls, ink.boxes[part], bottom, 8 * ink.em):
                 groups.append([])
                 bottom = y1
             groups[-1].append(part)
@@ -239,13 +255,14 @@ def _groups(ink: Ink, lines: list[ScanLine], free: list[int], gutters: list[floa
     return groups
 
 
-def _is_walled(walls: list[Box], box: np.ndarray, bottom: float) -> bool:
-    """Whether a line of prose lies between the ink above (which ends at `bottom`) and a piece below."""
-    return any(
-        bottom - 2 <= wall.y0 + 0.4 * wall.height and wall.y1 - 0.4 * wall.height <= box[1] + 2
-        for wall in walls
-        if wall.x0 < box[2] + 200 and wall.x1 > box[0] - 200
-    )
+def _is_walled(walls: np.ndarray, box: np.ndarray, bottom: float, reach: float) -> bool:
+    """Whether a line of prose lies between the ink above (which ends at `bottom`) and a piece below.
+
+    `walls` are boxes of shape (n, 4), `reach` is how far beside the piece they count.
+    """
+    inset = 0.4 * (walls[:, 3] - walls[:, 1])
+    is_between = (bottom - 2 <= walls[:, 1] + inset) & (walls[:, 3] - inset <= box[1] + 2)
+    return bool((is_between & (walls[:, 0] < box[2] + reach) & (walls[:, 2] > box[0] - reach)).any())
 
 
 def _is_table(ink: Ink, parts: list[int]) -> bool:

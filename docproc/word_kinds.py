@@ -132,7 +132,7 @@ def judge_word(text: str, *, is_cjk_page: bool = False) -> WordKind:
     if bare in _FUNCTIONS:
         return WordKind.FUNCTION
     if len(bare) == 1:
-        return _judge_letter(text, bare)
+        return _judge_letter(bare)
     if ("_" in bare and longest >= 2) or bare == "n/a":
         return WordKind.PROSE
     if bare.isupper() and bare.isalpha():
@@ -148,10 +148,8 @@ def _judge_figures(bare: str) -> WordKind:
     return WordKind.MATH if re.search(r"[=<>≤≥+×±/|·]", bare) else WordKind.NUMBER
 
 
-def _judge_letter(text: str, bare: str) -> WordKind:
+def _judge_letter(bare: str) -> WordKind:
     if bare in "aAIOo":
-        return WordKind.LETTER
-    if text.endswith(")") and "(" not in text:  # the label of a list: b)
         return WordKind.LETTER
     if bare in "&éà":
         return WordKind.PROSE
@@ -188,7 +186,8 @@ def judge_beside(kinds: list[WordKind], texts: list[str], spaces: list[float]) -
         is_initial = is_initial and len(after) > 1 and after not in _SENTENCE_STARTS and not ends_sentence
         is_unit = index > 0 and kinds[index - 1] is WordKind.NUMBER and bare in _UNITS and before[-1:].isdigit()
         is_label = _CUES.fullmatch(before) and re.fullmatch(r"[A-Z]|[IVXLC\d.\-–:A-Z]+[a-z]?", bare)
-        if is_initial or (is_unit and kinds[index] is WordKind.MATH and _is_alone(kinds, index)) or is_label:
+        is_item = index == 0 and re.fullmatch(r"[(]?[a-z]\)", text)  # the label of a list: b)
+        if is_item or is_initial or (is_unit and kinds[index] is WordKind.MATH and _is_alone(kinds, index)) or is_label:
             result[index] = WordKind.PROSE
     return result
 
