@@ -127,7 +127,6 @@ def _run(
 
 
 def _error_line(system: str, kind: str, page: TruePage, error: RegionError) -> str:
-    box = [round(edge, 1) for edge in (error.box.x0, error.box.y0, error.box.x1, error.box.y1)]
     row = {
         "system": system,
         "pages": kind,
@@ -136,10 +135,26 @@ def _error_line(system: str, kind: str, page: TruePage, error: RegionError) -> s
         "recipe": page.recipe,
         "kind": error.kind,
         "what": error.what,
-        "box": box,
+        "box": [round(edge, 1) for edge in (error.box.x0, error.box.y0, error.box.x1, error.box.y1)],
         "latex": error.latex,
     }
-    return json.dumps(row) + "\n"
+    if not kind.endswith("scanned"):
+        row["line"] = _line_around(page, error)
+    return json.dumps(row, ensure_ascii=False) + "\n"
+
+
+def _line_around(page: TruePage, error: RegionError) -> str:
+    """The words of the lines that an error lies in, those of its box in ⟦ ⟧."""
+    import pymupdf
+
+    box = error.box
+    middle = (box.y0 + box.y1) / 2
+    with pymupdf.open("pdf", page.pdf) as document:
+        words = document[page.number - 1].get_text("words")
+    near = [word for word in words if word[1] <= middle <= word[3] and abs(word[0] - box.x0) < 130]
+    near.sort(key=lambda word: word[0])
+    marked = [f"⟦{word[4]}⟧" if word[0] < box.x1 and word[2] > box.x0 else word[4] for word in near]
+    return " ".join(marked)
 
 
 def _draw(

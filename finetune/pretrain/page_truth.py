@@ -22,6 +22,8 @@ _RASTER_DPI = 360
 """Of the picture that tells how far a glyph's ink reaches sideways: to 0.2 pt."""
 _SIDE_PT = 2.0
 """Farthest that ink lies outside or inside its glyph's advance width, in a font of 14 pt."""
+_PLAIN = frozenset("0123456789.,;:()[]")
+"""A fragment of these alone is undecidable."""
 _REACH_PT = 40
 """How far a glyph without an outline box may reach from its origin; a big delimiter is the largest."""
 
@@ -204,8 +206,11 @@ def _add_regions(pages: list[list[TrueRegion]], formula: MarkedFormula, marked: 
     is_ignored = formula.is_in_figure or is_undecidable(formula.latex)
     if formula.kind == "inline":
         previous: tuple[int, int] | None = None
-        for fragment in _fragments(rows[0]):
+        fragments = _fragments(rows[0])
+        for fragment in fragments:
             number = fragment[0].page
+            # `3.` at the start of a line, the rest of a formula that broke there, is just another number.
+            is_plain = len(fragments) > 1 and all(ink.text in _PLAIN for ink in fragment)
             continues = previous[1] if previous and previous[0] == number else None
             boxes = tuple(ink.box for ink in fragment)
             region = TrueRegion(
@@ -214,7 +219,7 @@ def _add_regions(pages: list[list[TrueRegion]], formula: MarkedFormula, marked: 
                 formula.latex,
                 boxes,
                 continues=continues,
-                is_ignored=is_ignored,
+                is_ignored=is_ignored or is_plain,
                 also=_also(fragment),
             )
             previous = number, len(pages[number])
