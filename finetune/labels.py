@@ -6,8 +6,8 @@ import re
 from typing import Any
 
 from docproc.latex.canonical import recognition_target
+from docproc.latex.check import check
 from docproc.latex.tokens import split_latex
-from docproc.latex.tree import LatexError, parse
 from docproc.recognition import TOKENS_AT_MOST
 
 _WRAPPED = re.compile(
@@ -52,10 +52,9 @@ class Labels:
         latex = strip_delimiters(text)
         if not latex:
             raise LabelError("its LaTeX is empty")
-        try:
-            parse(latex)
-        except LatexError as error:
-            raise LabelError(f"its LaTeX does not parse: {error}") from error
+        checked = check(latex)
+        if not checked.is_valid:
+            raise LabelError(f"its LaTeX is not valid: {checked.problems[0]}")
         # What is no usual mathematics (an organisation's own signs) is learned as it is written.
         latex = recognition_target(latex) or latex
         spelled = " ".join(_model_tokens(latex)) if self._is_by_token else latex

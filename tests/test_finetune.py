@@ -6,6 +6,9 @@ import io
 import json
 import os
 import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -294,8 +297,10 @@ def test_labels_are_parsed_and_spelled_for_the_model() -> None:
 
     labels = Labels(AutoTokenizer.from_pretrained(tokenizer_folder()))
     assert labels.prepare(r"$$ \frac ab $$") == r"\frac{a}{b}"
-    with pytest.raises(LabelError, match="does not parse"):
+    with pytest.raises(LabelError, match="is not valid"):
         labels.prepare(r"\frac{a")
+    with pytest.raises(LabelError, match=r"unknown command .nosuchcommand"):
+        labels.prepare(r"\nosuchcommand x")
     with pytest.raises(LabelError, match="empty"):
         labels.prepare("$ $")
     with pytest.raises(LabelError, match="over 512 tokens"):
@@ -437,6 +442,30 @@ def test_interrupted_and_resumed_ends_like_an_undisturbed_run(
     assert expected.keys() == found.keys()
     assert all(np.allclose(expected[name], found[name], atol=1e-6) for name in expected)
     records = [json.loads((o.output / "finetune.json").read_text()) for o in (undisturbed, cut)]
+    assert records[0]["scores"] == records[1]["scores"]
+
+
+@pytest.mark.slow
+def test_a_killed_run_ends_with_the_same_steps_and_scores(
+    options: FinetuneOptions, finished: FinetuneOptions, tmp_path: Path
+) -> None:
+    (tmp_path / "options.json").write_text(json.dumps(options_to_json(replace(options, output=tmp_path / "cut"))))
+    program = (
+        "import json, sys; from pathlib import Path; from finetune.options import options_from_json;"
+        "from finetune.train import run; run(options_from_json(json.loads(Path(sys.argv[1]).read_text())))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", program, str(tmp_path / "options.json")])
+    complete = tmp_path / "cut" / "checkpoints" / "checkpoint-2" / "complete"
+    deadline = time.monotonic() + 300
+    while not complete.exists():
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert not (tmp_path / "cut" / "report.md").exists()
+    assert run(FinetuneOptions(output=tmp_path / "cut", device="cpu", resume=True)).steps == 4
+    records = [json.loads((folder / "finetune.json").read_text()) for folder in (finished.output, tmp_path / "cut")]
     assert records[0]["scores"] == records[1]["scores"]
 
 
