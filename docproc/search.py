@@ -115,53 +115,78 @@ def search(
         stack.enter_context(explained(store.path))
         conditions, values = _filters(document, kind, status)
         hits: dict[int, Hit] = {}
-        for name, condition, wanted in _tiers(store, parse_query(query)):
+        for name, expression, keys in _tiers(store, parse_query(query)):
             if len(hits) >= limit:
                 break
-            rank = f"bm25(formulas_fts, {_WEIGHTS})" if "MATCH" in condition else "f.reviewed_at IS NULL"
-            source = (
-                "formulas_fts JOIN formulas f ON f.id = formulas_fts.rowid" if "MATCH" in condition else "formulas f"
-            )
-            rows = store.connection.execute(
-                "SELECT f.id, d.path, d.title, f.page_number, f.position, f.kind, f.x0, f.y0, f.x1, f.y1, "
-                "f.equation_number, coalesce(f.corrected_latex, f.latex), f.status, f.confidence, f.text_before, "
-                f"f.text_after FROM {source} JOIN documents d ON d.id = f.document_id "
-                f"WHERE {condition} AND {conditions} ORDER BY {rank}, f.id LIMIT ?",
-                (*wanted, *values, limit),
-            )
-            for row in rows:
+            for row in _rows(store, expression, keys, conditions, values, limit):
                 if len(hits) < limit and row[0] not in hits:
                     hits[row[0]] = _hit(row, name)
         return list(hits.values())
 
 
-def _tiers(store: FormulaStore, query: Query) -> Iterator[tuple[str, str, tuple[Any, ...]]]:
-    """Name, SQL condition and its values, the best tier first."""
+def _rows(
+    store: FormulaStore, expression: str, keys: tuple[str, ...], conditions: str, values: tuple[Any, ...], limit: int
+) -> list[tuple[Any, ...]]:
+    """Rows of one tier, the best first."""
+    columns = (
+        "SELECT f.id, d.path, d.title, f.page_number, f.position, f.kind, f.x0, f.y0, f.x1, f.y1, f.equation_number, "
+        "coalesce(f.corrected_latex, f.latex), f.status, f.confidence, f.text_before, f.text_after"
+    )
+    exact = f" AND f.match_key IN ({', '.join('?' * len(keys))})" if keys else ""
+    if not expression:
+        tables = "formulas f JOIN documents d ON d.id = f.document_id"
+        sql = f"{columns} FROM {tables} WHERE {conditions}{exact} ORDER BY f.id LIMIT ?"
+        return store.connection.execute(sql, (*values, *keys, limit)).fetchall()
+    if not keys:
+        # FTS5 sorts by its own rank five times faster than SQLite sorts joined rows: enough unless filters drop many.
+        sql = (
+            f"{columns} FROM (SELECT rowid, rank FROM formulas_fts WHERE formulas_fts MATCH ? AND rank MATCH ? "
+            "ORDER BY rank LIMIT ?) best JOIN formulas f ON f.id = best.rowid JOIN documents d ON d.id = f.document_id "
+            f"WHERE {conditions} ORDER BY best.rank, f.id"
+        )
+        inner = 2 * limit
+        rows = store.connection.execute(sql, (expression, f"bm25({_WEIGHTS})", inner, *values)).fetchall()
+        if len(rows) >= limit or not _has_more(store, expression, inner):
+            return rows
+    sql = (
+        f"{columns} FROM formulas_fts JOIN formulas f ON f.id = formulas_fts.rowid "
+        "JOIN documents d ON d.id = f.document_id WHERE formulas_fts MATCH ? "
+        f"AND {conditions}{exact} ORDER BY bm25(formulas_fts, {_WEIGHTS}), f.id LIMIT ?"
+    )
+    return store.connection.execute(sql, (expression, *values, *keys, limit)).fetchall()
+
+
+def _has_more(store: FormulaStore, expression: str, count: int) -> bool:
+    sql = "SELECT count(*) FROM (SELECT 1 FROM formulas_fts WHERE formulas_fts MATCH ? LIMIT ?)"
+    (found,) = store.connection.execute(sql, (expression, count)).fetchone()
+    return bool(found >= count)
+
+
+def _tiers(store: FormulaStore, query: Query) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Name, full-text expression (or none) and match keys (or none), the best tier first."""
     keys = tuple(match_key(latex) for latex in query.formulas)
-    phrases = [index_tokens(key) for key in keys]
-    phrases = [phrase for phrase in phrases if phrase]
+    phrases = [phrase for phrase in (index_tokens(key) for key in keys) if phrase]
     tokens = telling_tokens(token for phrase in phrases for token in phrase)
     required = [word for word in query.words if word not in STOP_WORDS] or list(query.words)
     words = " AND ".join(_word(word) for word in required)
-    subexpressions = " AND ".join(f"tokens : {_quoted(*phrase)}" for phrase in phrases)
     if phrases:
-        exact = f"f.match_key IN ({', '.join('?' * len(keys))})"
+        subexpressions = " AND ".join(f"tokens : {_quoted(*phrase)}" for phrase in phrases)
         if words:
-            yield "formula", f"formulas_fts MATCH ? AND {exact}", (words, *keys)
-            yield "sub-expression", "formulas_fts MATCH ?", (f"({subexpressions}) AND {words}",)
-        yield "formula", exact, keys
-        yield "sub-expression", "formulas_fts MATCH ?", (subexpressions,)
-        if tokens:
-            every = " AND ".join(f"tokens : {_quoted(token)}" for token in tokens)
-            if words:
-                yield "tokens", "formulas_fts MATCH ?", (f"{every} AND {words}",)
-            yield "tokens", "formulas_fts MATCH ?", (every,)
+            yield "formula", words, keys
+            yield "sub-expression", f"({subexpressions}) AND {words}", ()
+        yield "formula", "", keys
+        yield "sub-expression", subexpressions, ()
+        every = " AND ".join(f"tokens : {_quoted(token)}" for token in tokens)
+        if every and words:
+            yield "tokens", f"{every} AND {words}", ()
+        if every:
+            yield "tokens", every, ()
     if words:
-        yield "words", "formulas_fts MATCH ?", (words,)
+        yield "words", words, ()
     terms = [f"tokens : {_quoted(token)}" for token in _rarest(store, tokens)]
     terms += [_word(word) for word in _rarest(store, required)]
     if len(terms) > 1:
-        yield "partial", "formulas_fts MATCH ?", (" OR ".join(terms),)
+        yield "partial", " OR ".join(terms), ()
 
 
 def _rarest(store: FormulaStore, terms: list[str]) -> list[str]:
