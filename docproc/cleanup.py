@@ -30,6 +30,8 @@ _QUARTER_TURN_EVIDENCE = 1.6
 _HALF_TURN_LETTERS, _HALF_TURN_EVIDENCE = 60, 1.5
 # Paper at least this bright everywhere is left as it is.
 _WHITE = 245
+# A border is black as it comes, or at least dark once shadows are taken out (a shadow may hold text, and stays).
+_BLACK, _DARK = 60, 110
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +68,8 @@ def prepare_scan(page: Page) -> tuple[Page, Transform]:
         The clean page (turned upright, straightened, ink dark on white, black borders gone), whose size in points may
         differ, and the way back. An image that is clean already is returned as it is.
     """
-    image = _dark_on_white(page.image)
-    image = _whiten_borders(_flatten(image))
+    image = _whiten_borders(_dark_on_white(page.image), _BLACK)
+    image = _whiten_borders(_flatten(image), _DARK)
     height, width = image.shape
     look = _ink_to_look_at(image)
     quarter_turns = _quarter_turns(look)
@@ -113,12 +115,12 @@ def _flatten(image: np.ndarray) -> np.ndarray:
     return np.asarray(cv2.convertScaleAbs(flat, alpha=255.0 / white))
 
 
-def _whiten_borders(image: np.ndarray) -> np.ndarray:
-    """Paint thick dark areas that touch the edge (a scanner's lid, the gap of a book, a desk) white."""
+def _whiten_borders(image: np.ndarray, level: int) -> np.ndarray:
+    """Paint thick areas darker than `level` that touch the edge (a scanner's lid, the gap of a book, a desk) white."""
     height, width = image.shape
     shrink = max(1, max(height, width) // 800)
     small = cv2.resize(image, (max(1, width // shrink), max(1, height // shrink)), interpolation=cv2.INTER_AREA)
-    dark = cv2.threshold(small, 110, 255, cv2.THRESH_BINARY_INV)[1]
+    dark = cv2.threshold(small, level, 255, cv2.THRESH_BINARY_INV)[1]
     thick = max(4, max(small.shape) // 130)
     # Edges count as dark, or thin slivers of border would not survive the opening.
     framed = cv2.copyMakeBorder(dark, thick, thick, thick, thick, cv2.BORDER_CONSTANT, value=255)

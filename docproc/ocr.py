@@ -175,7 +175,7 @@ def _lines(words: Sequence[OcrWord], regions: Sequence[Region]) -> list[_Line]:
     by_number: dict[int, _Line] = {}
     tails: dict[int, str] = {}
     for word in words:
-        covering = next((i for i, region in enumerate(regions) if region.box.holds(word.box.center)), None)
+        covering = next((i for i, region in enumerate(regions) if _covers(region.box, word.box)), None)
         text = word.text
         if covering is not None:
             if text[-1:] in _PUNCTUATION and regions[covering].kind is FormulaKind.INLINE:
@@ -200,6 +200,12 @@ def _lines(words: Sequence[OcrWord], regions: Sequence[Region]) -> list[_Line]:
         else:
             home.pieces.append((region.box.x0, mark + tails.get(index, "")))
     return [line for line in lines if line.text]
+
+
+def _covers(formula: Box, word: Box) -> bool:
+    """Whether a word is (part of) a formula; its box may be some letters wide of it, and hold punctuation."""
+    shared = formula & word
+    return shared.width >= 0.4 * word.width and shared.height >= 0.3 * min(formula.height, word.height)
 
 
 def _heads(region: Region, word: OcrWord) -> bool:

@@ -61,6 +61,8 @@ def _kinds(ink: Ink, line: ScanLine) -> list[WordKind]:
         core = word.text.strip(_TRAILING + _OPEN + _CLOSE)
         if kinds[index] is WordKind.LETTER and has_scripts(ink, word.parts, line.baseline):
             kinds[index] = WordKind.MATH
+        elif kinds[index] is WordKind.PROSE and re.fullmatch(r"[a-zA-Z]{2,3}", core) and _is_indexed(ink, line, word):
+            kinds[index] = WordKind.MATH  # utt, Vs: all letters but the first stand low
         elif kinds[index] is WordKind.MATH and re.fullmatch(r"[A-Z]{1,2}\d{1,2}", core):
             # A4, H2: names unless the 4 stands low.
             kinds[index] = WordKind.MATH if has_scripts(ink, word.parts, line.baseline) else WordKind.PROSE
@@ -72,6 +74,17 @@ def _kinds(ink: Ink, line: ScanLine) -> list[WordKind]:
             is_dotted = not line.words[index + 1].text.strip(".,·") or (index and kinds[index - 1] is WordKind.OPERATOR)
             kinds[index] = WordKind.OPERATOR if is_dotted else kinds[index]  # . . .
     return kinds
+
+
+def _is_indexed(ink: Ink, line: ScanLine, word: ScanWord) -> bool:
+    """Whether the first letter stands on the line and all others, smaller, hang below it."""
+    core = len(word.text.strip(_TRAILING + _OPEN + _CLOSE))
+    boxes = ink.boxes[sorted(word.parts, key=lambda part: int(ink.boxes[part, 0]))[:core]]
+    if len(boxes) < 2 or abs(boxes[0][3] - line.baseline) > 0.12 * ink.em:
+        return False
+    rest = boxes[1:]
+    is_low = (rest[:, 3] > line.baseline + 0.12 * ink.em) & (rest[:, 1] > line.baseline - 0.85 * ink.x_height)
+    return bool(is_low.all())
 
 
 def _is_stacked(one: ScanWord, two: ScanWord) -> bool:

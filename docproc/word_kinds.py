@@ -32,7 +32,7 @@ _SHORT_WORD_LIST = """
 of in to is it as at be by we on or an if so no do up us my he me go am ab da du er es im ja je ob so um wo zu le la de
 un et il en au ou ce ne se sa si tu el lo al es un su mi te va vs cf pp th nd rd st mr dr jr ms eq eg ie ph ch no vol
 fig eqs eqn etc hz km kg cm mm nm kb mb gb tv pc id ok ai ml pm ad bc why try dry sky fly my by shy cry nth hmm html
-http https www pdf xml sql mph pdfs pde pdes ode odes ltd ref refs sec secs tbl ii iii iv vi vii viii ix xi xii xiii
+http https www pdf xml sql mph pdfs pde pdes ode odes ltd ref refs sec secs tbl ii iii iv vi vii viii ix xii xiii
 txt csv png jpg str cfg src cmd tmp std
 """
 _FUNCTIONS = frozenset(_FUNCTION_LIST.split())
@@ -115,13 +115,15 @@ def judge_word(text: str, *, is_cjk_page: bool = False) -> WordKind:
         return WordKind.PROSE
     if _GREEK.search(bare) or any(char in _SIGNS for char in bare if char not in "_"):
         return WordKind.MATH
+    if re.fullmatch(r"\d+(?:st|nd|rd|th)", bare):
+        return WordKind.NUMBER
     letters = re.findall(r"[^\W\d_]+", bare)
     longest = max(map(len, letters), default=0)
     if not letters:
         return _judge_figures(bare)
     if any(char in "=≠<>≤≥≈≡∼∝∈∉⊂⊆→⇒+±×" for char in bare):
         return WordKind.MATH
-    if re.fullmatch(r"\d+[A-Za-z]{1,2}", bare):
+    if re.fullmatch(r"\d+(?!st|nd|rd|th)[A-Za-z]{1,2}", bare):
         return WordKind.MATH
     if re.search(r"[₀-₉⁰-⁹ⁿ]", bare) and longest <= 3:
         return WordKind.MATH

@@ -1,0 +1,99 @@
+import socket
+
+import pytest
+
+from docproc.cleanup import prepare_scan
+from docproc.ocr import OcrWord, blocks_from_words, read_words
+from docproc.records import MARK_CLOSE, MARK_OPEN, BlockKind, Box, FormulaKind, Region
+from tests.scan_pages import MORE, PROSE, as_page, degrade, draw_page
+
+
+@pytest.fixture(scope="module")
+def words() -> list[OcrWord]:
+    def refuse(*_: object) -> None:
+        raise AssertionError("the OCR tried to reach the network")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", refuse)
+        patch.setattr(socket, "getaddrinfo", refuse)
+        return read_words(prepare_scan(as_page(degrade(draw_page()[0])))[0])
+
+
+def test_prose_of_a_scan_is_read_without_network(words: list[OcrWord]) -> None:
+    text = " ".join(word.text for word in words)
+    for line in PROSE + MORE:
+        assert line in text
+
+
+def test_boxes_are_points_and_lines_are_numbered(words: list[OcrWord]) -> None:
+    first = [word for word in words if word.line == words[0].line]
+    assert " ".join(word.text for word in first) == PROSE[0]
+    assert first[0].box.x0 == pytest.approx(60, abs=4)
+    assert first[0].box.center[1] == pytest.approx(57, abs=4)
+    assert all(0 <= word.confidence <= 1 for word in words)
+
+
+def test_formulas_take_their_place_in_the_sentence(words: list[OcrWord]) -> None:
+    _, display, inline = draw_page()
+    regions = [Region(FormulaKind.INLINE, inline), Region(FormulaKind.DISPLAY, display, equation_number="3.2")]
+    blocks = blocks_from_words(words, regions)
+    texts = [block.text for block in blocks]
+    assert f"Its speed is {MARK_OPEN}1{MARK_CLOSE} at all times in this case:" in texts[0]
+    assert [block.kind for block in blocks].count(BlockKind.FORMULA) == 1
+    assert f"{MARK_OPEN}2{MARK_CLOSE}" in texts
+    assert "leave the place of their meeting unchanged" in texts[-1]
+
+
+def lines(*rows: str, x: float = 50.0, gap: float = 14.0, size: float = 10.0) -> list[OcrWord]:
+    made = []
+    for number, row in enumerate(rows):
+        left = x
+        for text in row.split():
+            width = 5.0 * len(text)
+            top = 50 + gap * number
+            made.append(OcrWord(text, Box(left, top, left + width, top + size), 0.99, number))
+            left += width + 3
+    return made
+
+
+def test_broken_words_are_made_whole_and_prices_stay_text() -> None:
+    blocks = blocks_from_words(lines("the long wave of the equa-", "tion costs $3 or $4 a piece"), [])
+    assert [block.text for block in blocks] == ["the long wave of the equation costs $3 or $4 a piece"]
+
+
+def test_larger_lines_are_headings() -> None:
+    title = [OcrWord("Waves", Box(50, 10, 120, 26), 0.9, 99)]
+    blocks = blocks_from_words(title + lines("one line of text here", "and another line of it"), [])
+    assert [(block.kind, block.level) for block in blocks] == [(BlockKind.HEADING, 1), (BlockKind.PARAGRAPH, 0)]
+
+
+def test_a_gap_begins_a_paragraph() -> None:
+    below = [
+        OcrWord(word.text, Box(word.box.x0, word.box.y0 + 60, word.box.x1, word.box.y1 + 60), 0.9, word.line + 50)
+        for word in lines("Second paragraph stands lower")
+    ]
+    assert len(blocks_from_words(lines("one line of text here", "and another line of it") + below, [])) == 2
+
+
+def test_columns_are_read_one_after_the_other() -> None:
+    left = lines(*[f"left line number {word} of text" for word in "abcdefgh"])
+    right = [
+        OcrWord(word.text.replace("left", "right"), Box(word.box.x0 + 200, word.box.y0, word.box.x1 + 200, word.box.y1),
+                0.9, word.line + 50)
+        for word in left
+    ]  # fmt: skip
+    text = " ".join(block.text for block in blocks_from_words(left + right, []))
+    assert text.index("left line number h") < text.index("right line number a")
+
+
+def test_punctuation_after_a_formula_is_kept() -> None:
+    made = lines("we set x, and go on")
+    x = made[2].box
+    region = Region(FormulaKind.INLINE, Box(x.x0, x.y0, x.x0 + 5, x.y1))
+    assert blocks_from_words(made, [region])[0].text == f"we set {MARK_OPEN}1{MARK_CLOSE}, and go on"
+
+
+def test_nothing_gives_nothing() -> None:
+    assert blocks_from_words([], []) == []
+    region = Region(FormulaKind.DISPLAY, Box(0, 0, 10, 10))
+    assert [block.text for block in blocks_from_words([], [region])] == [f"{MARK_OPEN}1{MARK_CLOSE}"]

@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from docproc.cleanup import prepare_scan
+from docproc.ocr import OcrWord, read_words
+from docproc.options import RegionOptions
+from docproc.records import Box, FormulaKind, Region
+from docproc.scan_ink import read_ink
+from docproc.scan_regions import find_in_image
+from tests.scan_pages import as_page, degrade, draw_page
+
+
+@pytest.fixture(scope="module")
+def words() -> list[OcrWord]:
+    return read_words(prepare_scan(as_page(degrade(draw_page()[0])))[0])
+
+
+@pytest.fixture(scope="module")
+def scan(words: list[OcrWord]) -> tuple[list[Region], Box, Box]:
+    image, display, inline = draw_page()
+    clean, transform = prepare_scan(as_page(degrade(image)))
+    regions = find_in_image(clean, RegionOptions(), words)
+    return [transform.region_to_original(region) for region in regions], display, inline
+
+
+def test_display_is_found_without_its_number(scan: tuple[list[Region], Box, Box]) -> None:
+    regions, truth, _ = scan
+    displays = [region for region in regions if region.kind is FormulaKind.DISPLAY]
+    assert len(displays) == 1
+    assert displays[0].box.iou(truth) > 0.75
+    assert displays[0].equation_number == "3.2"
+
+
+def test_inline_formula_is_found_and_prose_is_not(scan: tuple[list[Region], Box, Box]) -> None:
+    regions, _, truth = scan
+    inline = [region for region in regions if region.kind is FormulaKind.INLINE]
+    assert len(inline) == 1
+    assert inline[0].box.iou(truth) > 0.75
+
+
+def test_regions_come_in_reading_order(scan: tuple[list[Region], Box, Box]) -> None:
+    assert [region.kind for region in scan[0]] == [FormulaKind.INLINE, FormulaKind.DISPLAY]
+
+
+def test_without_ocr_the_display_is_still_found() -> None:
+    image, truth, _ = draw_page()
+    regions = find_in_image(as_page(image), RegionOptions(), None)
+    assert any(region.box.iou(truth) > 0.5 for region in regions if region.kind is FormulaKind.DISPLAY)
+
+
+def test_resolution_does_not_matter(words: list[OcrWord]) -> None:
+    boxes = []
+    for dpi in (150, 300):
+        page = as_page(draw_page(dpi)[0], dpi)
+        found = find_in_image(page, RegionOptions(), words)
+        boxes.append([region.box for region in found])
+    assert len(boxes[0]) == len(boxes[1]) == 2
+    assert all(one.iou(two) > 0.8 for one, two in zip(*boxes, strict=True))
+
+
+def test_dust_and_ghosts_are_no_ink() -> None:
+    image, _, _ = draw_page()
+    clean = len(read_ink(image).boxes)
+    dusty = image.copy()
+    rng = np.random.default_rng(1)
+    for x, y in rng.integers(0, 100, (40, 2)):
+        dusty[10 + y, 10 + x] = 0  # specks in the margin
+    ghost = np.minimum(dusty, 255 - (255 - dusty[:, ::-1]) // 6)
+    assert abs(len(read_ink(ghost).boxes) - clean) <= 3
+
+
+@pytest.mark.parametrize("value", [0, 128, 255])
+def test_plain_pages_have_no_formula(value: int) -> None:
+    page = as_page(np.full((300, 200), value, np.uint8))
+    assert find_in_image(page, RegionOptions(), []) == []
+    assert find_in_image(page, RegionOptions(), None) == []
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000), st.integers(0, 60))
+def test_boxes_stay_in_the_page_whatever_the_ink(seed: int, count: int) -> None:
+    rng = np.random.default_rng(seed)
+    image = np.full((160, 240), 255, np.uint8)
+    for x, y, width, height in zip(*(rng.integers(0, top, count) for top in (230, 150, 40, 20)), strict=True):
+        image[y : y + height, x : x + width] = rng.integers(0, 120)
+    words = [
+        OcrWord(str(rng.choice(["x", "=", "the", "(1)", "f(x),", "12"])), Box(x, y, x + 20, y + 9), 0.9, int(line))
+        for x, y, line in zip(*(rng.integers(0, top, 8) for top in (80, 50, 3)), strict=True)
+    ]
+    page = as_page(image)
+    for given_words in (None, words):
+        for region in find_in_image(page, RegionOptions(), given_words):
+            box = region.box
+            assert box.area > 0
+            assert box.x0 >= 0
+            assert box.y0 >= 0
+            assert box.x1 <= page.width_pt + 1e-6
+            assert box.y1 <= page.height_pt + 1e-6
