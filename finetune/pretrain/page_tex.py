@@ -65,13 +65,17 @@ _THEOREMS = r"""\newtheorem{theorem}{Theorem}[section]\newtheorem{lemma}[theorem
 _SYMBOLS = r"\usepackage{amssymb,bm,mathrsfs}"
 
 
+_SLOT_OR_COMPOUND = re.compile(re.escape(FORMULA_SLOT) + r"|((?:[A-Z][A-Za-z]*\\textsubscript\{\d+\})+[A-Za-z]*)")
+
+
 @dataclass(slots=True)
 class MarkedFormula:
     """A formula of the source and the marks that its parts bear."""
 
     kind: str
     latex: str
-    is_in_figure: bool = False
+    is_ignored: bool = False
+    """In a figure, or a chemical formula set as text: neither finding nor missing it counts."""
     rows: list[list[int]] = field(default_factory=list)
     """Marks of each row; one row for an inline formula."""
     number_mark: int | None = None
@@ -170,8 +174,13 @@ class FormulaSetter:
         return rf"\FMinline{{{colors[0]}}}{{{sides[0]}}}{{{colors[1]}}}{{{sides[1]}}}"
 
     def fill(self, text: str) -> str:
-        """Prose with an inline formula in every slot."""
-        return re.sub(re.escape(FORMULA_SLOT), lambda _: self.inline(), text)
+        """Prose with an inline formula in every slot; `H\\textsubscript{2}O` is marked as undecidable."""
+        return _SLOT_OR_COMPOUND.sub(lambda match: self._compound(match[1]) if match[1] else self.inline(), text)
+
+    def _compound(self, text: str) -> str:
+        mark, color = self._mark()
+        self.formulas.append(MarkedFormula("inline", text, True, [[mark]]))
+        return rf"\FMpush{{{color}}}{text}\FMpop{{}}"
 
     def display(self) -> str:
         """A display: the first of three formulas that the column has room for, or else a short one."""

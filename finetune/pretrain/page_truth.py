@@ -203,7 +203,7 @@ def _add_regions(pages: list[list[TrueRegion]], formula: MarkedFormula, marked: 
     rows = [row for row in rows if row]
     if not rows:
         return
-    is_ignored = formula.is_in_figure or is_undecidable(formula.latex)
+    is_ignored = formula.is_ignored or is_undecidable(formula.latex)
     if formula.kind == "inline":
         previous: tuple[int, int] | None = None
         fragments = _fragments(rows[0])
