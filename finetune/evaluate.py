@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from docproc.checkpoints import LoadedModel
+from docproc.distances import normalized_distance
+from docproc.evaluation import Pair
 from docproc.latex.canonical import match_key
 from docproc.qwen2_vl import Qwen2VLRecognizer
 from docproc.recognition import Unread, recognize_all
@@ -15,23 +17,23 @@ from finetune.dataset import Example, load_picture
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """How well the examples were read."""
+    """How well the examples were read; the definitions are those of `docproc evaluate`."""
 
     count: int
     exact_match: float
-    """Share read exactly right, 0–1, spellings that look alike counted as one."""
-    character_error_rate: float
-    """Edits needed for each character of the truth."""
+    """Share read exactly right, 0–1; what looks alike counts as equal."""
+    character_edit_distance: float
+    """Mean over the formulas of edits divided by length, 0 = equal, 1 = nothing in common."""
 
     @property
     def selection(self) -> float:
         """What the best checkpoint is chosen by: exact match; among equals, fewer character errors."""
-        return self.exact_match - 1e-3 * self.character_error_rate / (1 + self.character_error_rate)
+        return self.exact_match - 1e-3 * self.character_edit_distance
 
     def __str__(self) -> str:
         return (
             f"{self.exact_match:.1%} of {self.count} formulas exactly right, "
-            f"character error rate {self.character_error_rate:.3f}"
+            f"character edit distance {self.character_edit_distance:.3f}"
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -39,8 +41,8 @@ class Scores:
         return asdict(self)
 
 
-def score_examples(loaded: LoadedModel, examples: Sequence[Example], batch_size: str = "auto") -> Scores:
-    """Read the pictures and compare with the answers.
+def read_examples(loaded: LoadedModel, examples: Sequence[Example], batch_size: str = "auto") -> list[Pair]:
+    """Read the pictures of the examples with one picture and one answer.
 
     Args:
         loaded: In eval mode.
@@ -48,28 +50,25 @@ def score_examples(loaded: LoadedModel, examples: Sequence[Example], batch_size:
         batch_size: As `docproc run --batch-size`.
 
     Returns:
-        Scores; 0 of 0 where there is nothing to score.
+        Truth and reading of each.
     """
     asked = [e for e in examples if e.is_scored]
     if not asked:
-        return Scores(0, 0.0, 0.0)
+        return []
     recognizer = Qwen2VLRecognizer("finetune", lambda: loaded)
     read = recognize_all(recognizer, [load_picture(e.pictures[0]) for e in asked], recognizer.batch_size(batch_size))
-    pairs = [(e.latex, "" if isinstance(r, Unread) else r.latex) for e, r in zip(asked, read, strict=True)]
-    return score_pairs(pairs)
+    return [
+        Pair(e.latex, "", 0.0, source=e.document, name=e.origin, stop_reason="memory")
+        if isinstance(r, Unread)
+        else Pair(e.latex, r.latex, r.confidence, source=e.document, name=e.origin, stop_reason=r.stop_reason)
+        for e, r in zip(asked, read, strict=True)
+    ]
 
 
-def score_pairs(pairs: Sequence[tuple[str, str]]) -> Scores:
-    """Score (truth, read) pairs."""
-    keys = [(match_key(truth), match_key(read)) for truth, read in pairs]
-    edits = sum(_edits(a, b) for a, b in keys)
-    return Scores(len(keys), sum(a == b for a, b in keys) / len(keys), edits / max(1, sum(len(a) for a, _ in keys)))
-
-
-def _edits(a: str, b: str) -> int:
-    row = list(range(len(b) + 1))
-    for i, x in enumerate(a, 1):
-        last, row[0] = row[0], i
-        for j, y in enumerate(b, 1):
-            last, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, last + (x != y))
-    return row[-1]
+def score_pairs(pairs: Sequence[Pair]) -> Scores:
+    """The two figures that training goes by; 0 of 0 where there is nothing to score."""
+    if not pairs:
+        return Scores(0, 0.0, 0.0)
+    keys = [(match_key(pair.truth), match_key(pair.predicted)) for pair in pairs]
+    distance = sum(normalized_distance(a, b) for a, b in keys)
+    return Scores(len(keys), sum(a == b for a, b in keys) / len(keys), distance / len(keys))

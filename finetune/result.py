@@ -185,14 +185,14 @@ def write_report(folder: Path, record: dict[str, Any]) -> None:
         "",
         f"Use it: `{use} FILE`",
         "",
-        "| | formulas | exact match before | after | character error rate before | after |",
+        "| | formulas | exact match before | after | character edit distance before | after |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for key, title in (("", "held-out part"), ("keep_", "--keep: what it read well before")):
         before, after = scores.get(f"{key}before"), scores.get(f"{key}after")
         if before and after and before["count"]:
             figures = [f"{s['exact_match']:.1%}" for s in (before, after)]
-            figures += [f"{s['character_error_rate']:.3f}" for s in (before, after)]
+            figures += [f"{s['character_edit_distance']:.3f}" for s in (before, after)]
             lines.append(f"| {title} | {before['count']} | " + " | ".join(figures) + " |")
     lines += [
         "",

@@ -15,6 +15,7 @@ from typing import Any
 
 from docproc.checkpoints import BUILT_IN, BUILT_IN_FOLDER, load_processor, resolve_device
 from docproc.errors import InputError, OutputError, UsageError
+from docproc.evaluation import score
 from finetune.backends import (
     Trainee,
     choose_backend,
@@ -25,7 +26,7 @@ from finetune.backends import (
 )
 from finetune.collator import AnswerCollator
 from finetune.dataset import CheckedData, Example, check_data, load_checked
-from finetune.evaluate import Scores, score_examples
+from finetune.evaluate import Scores, read_examples, score_pairs
 from finetune.labels import Labels
 from finetune.options import FinetuneOptions, Recipe, options_from_json, resolve_recipe
 from finetune.readers import read_reviewed, read_rows
@@ -122,6 +123,8 @@ def _resumed(options: FinetuneOptions, record: dict[str, Any] | None) -> Finetun
     """The options of the run that goes on."""
     if record is None:
         raise UsageError(f"--resume: {options.output} holds no run. Start one without --resume.")
+    if "after" in record["scores"]:
+        raise UsageError(f"--resume: the run in {options.output} is finished. Start another one in another folder.")
     stored = options_from_json(record["options"])
     return replace(stored, output=options.output, device=options.device, resume=True)
 
@@ -152,11 +155,12 @@ def _load_data(options: FinetuneOptions) -> CheckedData:
 
 def _score_all(when: str, trainee: Trainee, data: CheckedData, report: Callable[[str], None]) -> dict[str, Any]:
     trainee.loaded.model.eval()
-    scores = score_examples(trainee.loaded, data.held_out)
+    pairs = read_examples(trainee.loaded, data.held_out)
+    scores = score_pairs(pairs)
     report(f"{when}: {scores}" if scores.count else "nothing is held out: no scores")
-    found = {when: scores.to_json()}
+    found = {when: scores.to_json(), f"{when}_details": score(pairs)}
     if data.keep:
-        kept = score_examples(trainee.loaded, [e for e in data.keep[::2] if e.is_scored])
+        kept = score_pairs(read_examples(trainee.loaded, data.keep[::2]))
         report(f"{when}, on what it should keep: {kept}")
         found[f"keep_{when}"] = kept.to_json()
     return found
@@ -231,7 +235,7 @@ def _train(
     if scored and recipe.patience:
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=recipe.patience))
     trainer_class = make_trainer_class(
-        lambda: score_examples(trainee.loaded, scored),
+        lambda: score_pairs(read_examples(trainee.loaded, scored)),
         report,
         recipe.micro_batch_size,
         is_adapter=recipe.method == "lora",
@@ -276,7 +280,7 @@ def _world_size() -> int:
 
 
 def _result(folder: Path, record: dict[str, Any], data: CheckedData, *, is_interrupted: bool) -> FinetuneResult:
-    scores = {name: Scores(**values) for name, values in record["scores"].items()}
+    scores = {name: Scores(**values) for name, values in record["scores"].items() if not name.endswith("_details")}
     return FinetuneResult(
         folder,
         record["steps"],

@@ -97,7 +97,7 @@ def make_trainer_class(
             scores = score()
             metrics = {
                 "eval_exact_match": scores.exact_match,
-                "eval_character_error_rate": scores.character_error_rate,
+                "eval_character_edit_distance": scores.character_edit_distance,
                 "eval_selection": scores.selection,
             }
             self.log(metrics)

@@ -18,6 +18,7 @@ import pytest
 
 from docproc.checkpoints import load_model_and_processor
 from docproc.errors import DependencyError, InputError, OutputError, UsageError
+from docproc.evaluation import Pair
 from docproc.prompt import PROMPT, conversation
 from docproc.qwen2_vl import Qwen2VLRecognizer
 from docproc.records import Box, Formula, FormulaKind, FoundPage, PageKind, Region, Status
@@ -310,7 +311,7 @@ def test_labels_are_parsed_and_spelled_for_the_model() -> None:
 
 
 def test_scores_take_spellings_that_look_alike_as_equal() -> None:
-    scores = score_pairs([(r"\frac{a}{b}", r"\frac ab"), ("x^2", "x^{2}"), ("x", "y")])
+    scores = score_pairs([Pair(r"\frac{a}{b}", r"\frac ab"), Pair("x^2", "x^{2}"), Pair("x", "y")])
     assert scores.exact_match == pytest.approx(2 / 3)
     assert Scores(10, 0.5, 0.1).selection > Scores(10, 0.5, 0.2).selection > Scores(10, 0.4, 0.0).selection
 
@@ -397,7 +398,8 @@ def test_lora_changes_the_adapter_and_leaves_a_folder_that_can_be_used(finished:
     assert record["data"] | {"sha256": None} == {
         "sha256": None, "train": 16, "held_out": 2, "keep": 0, "left_out": {}, "is_split_by_document": True,
     }  # fmt: skip
-    assert set(record["scores"]) == {"before", "after"}
+    assert set(record["scores"]) == {"before", "before_details", "after", "after_details"}
+    assert record["scores"]["after"]["exact_match"] == record["scores"]["after_details"]["exact"]
     assert record["versions"]["trl"]
     assert record["base_model_license"].startswith("not stated")
     assert (folder / "curves.png").stat().st_size > 5_000
@@ -417,6 +419,8 @@ def test_merged_checkpoint_reads_what_the_adapter_reads(finished: FinetuneOption
 def test_a_finished_folder_is_not_overwritten(finished: FinetuneOptions) -> None:
     with pytest.raises(OutputError, match="holds a run already"):
         run(finished)
+    with pytest.raises(UsageError, match="is finished"):
+        run(replace(finished, resume=True))
 
 
 @pytest.mark.parametrize("method", ["lora", "full"])
