@@ -174,7 +174,7 @@ class FormulaSetter:
         return rf"\FMinline{{{colors[0]}}}{{{sides[0]}}}{{{colors[1]}}}{{{sides[1]}}}"
 
     def fill(self, text: str) -> str:
-        """Prose with an inline formula in every slot; `H\\textsubscript{2}O` is marked as undecidable."""
+        r"""Prose with an inline formula in every slot; `H\textsubscript{2}O` is marked as undecidable."""
         return _SLOT_OR_COMPOUND.sub(lambda match: self._compound(match[1]) if match[1] else self.inline(), text)
 
     def _compound(self, text: str) -> str:
