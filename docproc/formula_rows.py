@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from docproc.fulltext import index_tokens, index_words
-from docproc.latex.canonical import match_key
+from docproc.fulltext import index_tokens, index_words, search_key
 from docproc.records import Box
 from docproc.rows import formula_values, match_places
 
@@ -75,7 +74,7 @@ def index_formulas(connection: sqlite3.Connection, formula_ids: Iterable[int]) -
             "FROM formulas f JOIN documents d ON d.id = f.document_id WHERE f.id = ?",
             (formula_id,),
         )
-        key = match_key(latex)
+        key = search_key(latex)
         words = index_words(" ".join((before or "", after or "", number or "")))
         connection.execute("UPDATE formulas SET match_key = ? WHERE id = ?", (key, formula_id))
         connection.execute("DELETE FROM formulas_fts WHERE rowid = ?", (formula_id,))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from docproc.markdown_text import code_block, escape_start, escape_text, formula_markdown
@@ -112,7 +112,7 @@ class _PageRenderer:
         seen = {int(m[1]) for block in page.blocks for m in _MARK.finditer(block.text)}
         for position in sorted(set(self.formulas) - seen):
             if self.formulas[position].formula.status is not Status.REJECTED:
-                writer.add(self._formula(position))
+                writer.add(self._write(self.formulas[position]))
 
     def _block(self, block: Block) -> str:
         if block.kind is not BlockKind.LIST_ITEM:
@@ -141,14 +141,43 @@ class _PageRenderer:
     def _inline(self, text: str, in_table: bool = False) -> str:
         """Text with its formulas in one line."""
         parts = _MARK.split(" ".join(text.split()))
-        for i, part in enumerate(parts):
-            parts[i] = self._formula(int(part), in_line=True, in_table=in_table) if i % 2 else escape_text(part)
-        return "".join(parts)
+        written = [escape_text(parts[0])]
+        i = 1
+        while i < len(parts):
+            whole = self.formulas.get(int(parts[i]))
+            while (
+                whole
+                and i + 2 < len(parts)
+                and not parts[i + 1].strip()
+                and (joined := self._joined(whole, parts[i + 2]))
+            ):
+                whole = joined
+                i += 2
+            written += [self._write(whole, in_line=True, in_table=in_table), escape_text(parts[i + 1])]
+            i += 2
+        return "".join(written)
 
-    def _formula(
-        self, position: int, labels: Sequence[str] = (), *, in_line: bool = False, in_table: bool = False
+    def _joined(self, first: StoredFormula, position: str) -> StoredFormula | None:
+        """The formula with its fragment on the next line, if neither is in doubt."""
+        second = self.formulas.get(int(position))
+        if second is None or second.formula.parent_position != first.formula.position:
+            return None
+        if any(stored.formula.status not in (Status.OK, Status.VERIFIED) for stored in (first, second)):
+            return None
+        return replace(
+            first,
+            formula=replace(first.formula, position=second.formula.position),
+            corrected_latex=f"{first.best_latex} {second.best_latex}",
+        )
+
+    def _write(
+        self,
+        stored: StoredFormula | None,
+        labels: Sequence[str] = (),
+        *,
+        in_line: bool = False,
+        in_table: bool = False,
     ) -> str:
-        stored = self.formulas.get(position)
         if stored is None:
             return "**[formula missing]**"
         is_inline = in_line or in_table or stored.formula.kind is FormulaKind.INLINE
@@ -166,7 +195,7 @@ class _PageRenderer:
         """Formulas set off from the text, with the further numbers that stand behind their marks."""
         parts = _MARK.split(text)
         written = [
-            self._formula(int(position), labels.split())
+            self._write(self.formulas.get(int(position)), labels.split())
             for position, labels in zip(parts[1::2], parts[2::2], strict=True)
         ]
         return "\n\n".join([escape_start(escape_text(parts[0].strip())), *written]).strip()

@@ -222,7 +222,12 @@ def _is_hanging(lines: Sequence[Line], left: float, style: PageStyle) -> bool:
     edges = Counter(round(line.x0) for line in prose if line.x0 > left + 0.5 * style.size)
     outer = sum(line.x0 < left + 2 for line in prose)
     indented = max((n + edges[x + 1] for x, n in edges.items()), default=0)
-    return outer >= 3 and indented >= max(4, 0.4 * len(prose))
+    # A full line at the edge with another one below it is of a paragraph that does not hang.
+    right = max((line.x1 for line in prose), default=0.0) - 2 * style.size
+    upright = sum(
+        a.x0 < left + 2 > b.x0 and a.x1 > right and b.y - a.y < 1.2 * style.leading for a, b in pairwise(prose)
+    )
+    return outer >= 3 and indented >= max(4, 0.4 * len(prose)) and upright <= 0.2 * outer
 
 
 def _belongs(group: Sequence[Line], line: Line, style: PageStyle, hanging_left: float | None) -> bool:

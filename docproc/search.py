@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from docproc.database import explained
-from docproc.fulltext import index_tokens, telling_tokens
-from docproc.latex.canonical import match_key
+from docproc.fulltext import index_tokens, search_key, telling_tokens
 from docproc.query import STOP_WORDS, Query, parse_query
 from docproc.records import Box
 from docproc.store import FormulaStore
@@ -164,7 +163,7 @@ def _has_more(store: FormulaStore, expression: str, count: int) -> bool:
 
 def _tiers(store: FormulaStore, query: Query) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     """Name, full-text expression (or none) and match keys (or none), the best tier first."""
-    keys = tuple(match_key(latex) for latex in query.formulas)
+    keys = tuple(search_key(latex) for latex in query.formulas)
     phrases = [phrase for phrase in (index_tokens(key) for key in keys) if phrase]
     tokens = telling_tokens(token for phrase in phrases for token in phrase)
     required = [word for word in query.words if word not in STOP_WORDS] or list(query.words)

@@ -68,6 +68,14 @@ def test_a_sentence_with_formulas() -> None:
     )
 
 
+def test_a_formula_parted_by_a_line_end_is_put_together() -> None:
+    parts = (formula(1, "n="), formula(2, r"1,\ldots", parent_position=1), formula(3, ",N", parent_position=2))
+    assert paragraph(f"{mark(1)} {mark(2)} {mark(3)}, and", *parts) == r"$n= 1,\ldots ,N$, and"
+    doubtful = formula(2, "1", parent_position=1, status=Status.SUSPECT)
+    assert paragraph(f"{mark(1)} {mark(2)}", parts[0], doubtful).startswith("$n=$ $1$<!--")
+    assert paragraph(f"{mark(1)} {mark(2)}", parts[0], formula(2, "1")) == "$n=$ $1$"
+
+
 def test_delimiters_can_be_set() -> None:
     options = {"inline_delimiters": r"\(…\)", "display_delimiters": r"\[...\]"}
     assert paragraph(f"Let {mark(1)}", formula(1, "x"), **options) == r"Let \(x\)"

@@ -22,7 +22,7 @@ FORMULAS = [
     (r"\frac{1}{2}", "one", "", Status.SUSPECT),
     (r"\Gamma(z)", "the gamma function", "", Status.OK),
     (r"\gamma", "Euler's constant", "", Status.OK),
-    (r"a^{2}+b^{2}=c^{2}", "by Pythagoras", "in a right triangle", Status.OK),
+    (r"a^{2}+b^{2}=c^{2}\,.", "by Pythagoras", "in a right triangle", Status.OK),
     (r"c^{2}=a^{2}+b^{2}+1", "not quite", "", Status.OK),
     (r"q", "rejected thing", "", Status.REJECTED),
     (r"\begin{aligned}x&=1\\y&=2\end{aligned}", "a system of equations", "", Status.OK),
@@ -95,6 +95,7 @@ def test_exact_comes_before_sub_expression_before_words(store: FormulaStore) -> 
     assert [(hit.formula_id, hit.match) for hit in hits[:2]] == [(4, "sub-expression"), (5, "formula")]
     hits = search(store, r"\frac12")
     assert [(hit.formula_id, hit.match) for hit in hits[:2]] == [(5, "formula"), (4, "sub-expression")]
+    assert search(store, "a^2+b^2=c^2")[0].match == "formula", "the full stop is the sentence's"
     hits = search(store, "a^2+b^2")
     assert set(ids(hits)[:2]) == {8, 9}
     assert {hit.match for hit in hits[:2]} == {"sub-expression"}
