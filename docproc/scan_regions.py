@@ -84,7 +84,8 @@ def find_in_image(page: Page, options: RegionOptions, words: Sequence[OcrWord] |
 def _give_fragments_to_prose(ink: Ink, lines: list[ScanLine]) -> list[ScanLine]:
     """Join pieces that the OCR read by themselves (numerators, limits) to the line of prose that they stand in."""
     prose = [line for line in lines if line.is_prose]
-    bars = ink.boxes[(ink.widths > 0.5 * ink.em) & (ink.heights < 0.15 * ink.em)]
+    is_bar = (ink.widths > 0.5 * ink.em) & (ink.widths < _TABLE_RULE_EM * ink.em) & (ink.heights < 0.15 * ink.em)
+    bars = ink.boxes[is_bar]
     kept = []
     for line in lines:
         home, best, in_fraction = None, 1.1 * ink.em, False
