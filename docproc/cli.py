@@ -32,6 +32,8 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 
 def main() -> None:
     """Run the command line; exit codes are the promise of errors.ExitCode."""
+    # Page processes and PyTorch share the cores: threads that spin while they wait cost twice the time.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -159,6 +161,57 @@ def search(query: tuple[str, ...], db: Path, limit: int, as_json: bool, as_lines
 
 
 @cli.command()
+@click.argument("data", type=PATHS)
+@click.option("--model", default="built-in", help="`built-in`, a Qwen2-VL checkpoint folder, or a hub name.")
+@click.option("--adapter", type=PATHS, help="LoRA adapter that docproc finetune wrote.")
+@click.option("--load-in-4bit", is_flag=True, help="Weights in 4 bits, for large models; CUDA only.")
+@click.option("--device", default="auto", help="auto, cpu, cuda or cuda:N.")
+@click.option(
+    "--batch-size", default="auto", callback=lambda _c, _p, v: _batch_size(v), help="Pictures a batch, or auto."
+)
+@click.option(
+    "--render/--no-render", default=None, help="Compare typeset pictures too. By default if TeX is installed."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the scores as one JSON object.")
+@click.option("--predictions", type=PATHS, help="Write one JSON line a picture: image, latex, confidence, status.")
+@click.option("--report", type=PATHS, help="Write an HTML page of the errors, worst first, with their pictures.")
+def evaluate(
+    data: Path, as_json: bool, render: bool | None, predictions: Path | None, report: Path | None, **given: Any
+) -> int:
+    """Score a model on labelled pictures of formulas.
+
+    DATA is a folder with labels.jsonl, or such a file: one {"image": relative path, "latex": ...} a line; "kind" and
+    "source" are used if they are there.
+
+    \b
+    Example:
+      docproc evaluate samples/formulas --report errors.html
+    """
+    from docproc.evaluate import evaluate as read_and_score
+    from docproc.evaluate import write_predictions, write_text
+    from docproc.options import RunOptions
+    from docproc.qwen2_vl import Qwen2VLRecognizer
+    from docproc.render_match import has_tex
+
+    recognizer = Qwen2VLRecognizer.from_options(RunOptions(**given))
+    is_rendered = has_tex() if render is None else render
+    scores, pairs = read_and_score(
+        data, recognizer, lambda line: click.echo(line, err=True), batch_size=given["batch_size"], render=is_rendered
+    )
+    if predictions is not None:
+        write_predictions(predictions, pairs)
+    if report is not None:
+        from docproc.error_report import error_report_html
+
+        write_text(report, error_report_html(pairs, scores, title=f"{recognizer.name} on {data}"))
+    if as_json:
+        click.echo(json.dumps({"model": recognizer.name, **scores}, indent=2, ensure_ascii=False))
+    else:
+        _print_scores(scores)
+    return ExitCode.OK
+
+
+@cli.command()
 @database_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 def failures(db: Path, as_json: bool) -> int:
@@ -212,6 +265,17 @@ def _run_options(given: dict[str, Any]) -> Any:
 
     find = FindOptions(**{name: given.pop(name) for name in ("password", "text_layer", "ocr")})
     return RunOptions(find=find, **given)
+
+
+def _print_scores(scores: dict[str, Any]) -> None:
+    for name, value in scores.items():
+        if isinstance(value, int | float | str):
+            click.echo(f"{name:32} {value}")
+    for name in ("by_kind", "by_length", "by_source"):
+        for group, part in scores.get(name, {}).items():
+            click.echo(f"{group:32} exact {part['exact']:.3f} of {part['n']}")
+    if "render" in scores:
+        click.echo(f"{'render match':32} {scores['render']['match']}")
 
 
 def _existing(db: Path) -> Path:

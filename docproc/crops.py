@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 _EM_PX = 22.0
 # Median height of the connected components of a page of print, in em (most letters are x-high, 0.43 em).
 _COMPONENT_HEIGHT_EM = 0.46
+# Sizes at which a picture is left as it is: within 110-260 dpi for 10 pt, where the recognizer was trained.
+_FITTING_EM_PX = (17.0, 34.0)
 _MIN_SIDE_PX = 16
 # 1,200 visual tokens of 16 x 16 pixels.
 _MAX_AREA_PX = 1200 * 16 * 16
@@ -47,6 +49,27 @@ def cut_crops(page: Page, regions: list[Region], options: RegionOptions) -> list
         em_pt = page_em if page_em is not None else _glyph_em_pt(page, region.box)
         cut.append(replace(region, crop=_cut(page, region.box, em_pt, options.margin_pt)))
     return cut
+
+
+def fit_picture(image: np.ndarray) -> np.ndarray:
+    """Bring a picture of one formula, cut by somebody else at an unknown resolution, into the recognizer's range.
+
+    Args:
+        image: Grey uint8, shape (height, width), 0 = ink.
+
+    Returns:
+        The picture itself if its symbols seem to be of a size the recognizer was trained on; else scaled, so that they
+        are. Few symbols tell the size badly, so that only pictures far off are touched.
+    """
+    em_px = _component_em_px(image, at_least=4, tallest_px=max(image.shape))
+    scale = 1.0 if em_px is None or _FITTING_EM_PX[0] <= em_px <= _FITTING_EM_PX[1] else _EM_PX / em_px
+    area = image.shape[0] * image.shape[1] * scale * scale
+    if area > _MAX_AREA_PX:
+        scale *= (_MAX_AREA_PX / area) ** 0.5
+    if scale == 1.0:
+        return image
+    size = (max(1, int(image.shape[1] * scale)), max(1, int(image.shape[0] * scale)))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
 
 
 def _cut(page: Page, box: Box, em_pt: float, margin_pt: float) -> np.ndarray:
@@ -113,14 +136,18 @@ def _glyph_em_pt(page: Page, box: Box) -> float:
 
 def _scan_em_pt(page: Page) -> float:
     """Size of the body text of a scan, from the median height of its connected components."""
-    _, ink = cv2.threshold(page.image, 0, 255, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
+    em_px = _component_em_px(page.image, at_least=5, tallest_px=0.06 * max(page.image.shape))
+    return _USUAL_SIZE_PT if em_px is None else em_px * 72 / page.dpi
+
+
+def _component_em_px(image: np.ndarray, at_least: int, tallest_px: float) -> float | None:
+    """Size of the print in pixels from the median height of what could be letters; None for fewer than `at_least`."""
+    _, ink = cv2.threshold(image, 0, 255, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
     _, _, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
     heights = stats[1:, cv2.CC_STAT_HEIGHT]
     widths = stats[1:, cv2.CC_STAT_WIDTH]
     areas = stats[1:, cv2.CC_STAT_AREA]
-    tallest = 0.06 * max(page.image.shape)
-    is_letter = (heights >= 4) & (heights < tallest) & (widths < tallest) & (areas >= 8)
-    if is_letter.sum() < 5:
-        return _USUAL_SIZE_PT
-    em_px = float(np.median(heights[is_letter])) / _COMPONENT_HEIGHT_EM
-    return em_px * 72 / page.dpi
+    is_letter = (heights >= 4) & (heights < tallest_px) & (widths < tallest_px) & (areas >= 8)
+    if is_letter.sum() < at_least:
+        return None
+    return float(np.median(heights[is_letter])) / _COMPONENT_HEIGHT_EM

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from docproc.latex.judge import judge
 from docproc.recognition import Recognizer, Unread, recognize_all
-from docproc.records import Failure, Formula, FoundPage, Recognition, Region
+from docproc.records import Failure, Formula, FormulaKind, FoundPage, Recognition, Region
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,7 +81,8 @@ def crop_sha256(crop: np.ndarray) -> str:
 
 
 def _formula(region: Region, position: int, reading: Recognition, model: str, image_sha256: str) -> Formula:
-    verdict = judge(reading.latex, reading.stop_reason, reading.confidence, region.glyph_symbols)
+    is_display = region.kind is FormulaKind.DISPLAY
+    verdict = judge(reading.latex, reading.stop_reason, reading.confidence, region.glyph_symbols, is_display=is_display)
     return Formula(
         kind=region.kind,
         position=position,
