@@ -3,8 +3,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from docproc.records import Recognition
 from docproc.recognition import OutOfMemoryError, Unread, cells, max_new_tokens, recognize_all
+from docproc.records import Recognition
 
 
 class Small:
