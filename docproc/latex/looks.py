@@ -40,6 +40,8 @@ _TEXT_NAMES = frozenset(f"\\{name}" for name in TEXT_COMMANDS.split())
 _DROPPED = frozenset((r"\label", r"\tag", r"\phantom", r"\hphantom", r"\vphantom", r"\hspace", r"\mspace"))
 _CLASS_COMMANDS = frozenset((r"\mathbin", r"\mathrel", r"\mathord", r"\mathopen", r"\mathclose", r"\mathpunct",
                              r"\mathinner", r"\smash"))
+# Inside both \bm and \mathbf: upright bold letters, and bold signs too.
+_BOLD_UPRIGHT = "bm+bf"
 _CE_EDGE = re.compile(r"^(?:\s|\\[ ,;:!])+|(?:\s|\\[ ,;:!])+$")
 _QUAD = r"\quad"
 
@@ -101,6 +103,8 @@ def _font_of(text: str, font: str) -> str:
     """The alphabet that TeX draws this letter, digit or capital Greek letter from."""
     if not font:
         return ""
+    if font == _BOLD_UPRIGHT:
+        return "bf"
     if text.isdigit():
         return {"rm": "", "op": "", "op*": "", "bm": "bf"}.get(font, font)
     if text in UPPERCASE_GREEK:
@@ -110,10 +114,10 @@ def _font_of(text: str, font: str) -> str:
 
 def _inner_font(outer: str, name: str) -> str:
     inner = FONTS[name]
-    if outer == "bm" or outer.startswith("bm:"):
-        return {"rm": "bf", "bf": "bf", "it": "bm", "": "bm"}.get(inner, f"bm:{inner}")
+    if outer.startswith("bm"):
+        return {"rm": _BOLD_UPRIGHT, "bf": _BOLD_UPRIGHT, "it": "bm", "": "bm"}.get(inner, f"bm:{inner}")
     if inner == "bm" and outer in ("rm", "bf"):
-        return "bf"
+        return _BOLD_UPRIGHT
     if inner == "bm" and outer in ("cal", "scr", "frak", "sf", "bb", "tt"):
         return f"bm:{outer}"
     return inner

@@ -16,7 +16,7 @@ from docproc.latex.tree import Command, Environment, Fence, Group, Node, Scripts
 _QUAD = r"\quad"
 _ACCENTS = frozenset(f"\\{name}" for name in ACCENTS.split())
 _PLAIN_RUN = re.compile(r"(?:\\[A-Za-z]+ ?|[A-Za-z0-9])+$")
-_RUN_TOKEN = re.compile(r"\\[A-Za-z]+|.")
+_RUN_TOKEN = re.compile(r"\\[A-Za-z]+|\\.|.")
 
 
 class Writer:
