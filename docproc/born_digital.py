@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from docproc.display_formulas import (
-    ColumnLayout,
-    Display,
-    gather_displays,
-    line_boxes,
-    mark_displays,
-    measure_column,
-)
+from docproc.display_formulas import Display, gather_displays, line_boxes
 from docproc.encodings import ACCENTS
 from docproc.font_statistics import FontStatistics, count_fonts
-from docproc.fractions import find_stacks
 from docproc.glyph_latex import describe_glyphs, is_whole, write_latex
-from docproc.inline_formulas import find_inline
-from docproc.page_marks import Kind, Mark, make_marks
-from docproc.page_rows import Row, assign_columns, build_rows, find_gutters
-from docproc.page_tables import is_listing, mark_tables
+from docproc.glyph_tagger import load_tagger, tag_marks
+from docproc.page_columns import Column, take_apart
+from docproc.page_marks import Mark
+from docproc.page_rows import Row
+from docproc.page_tables import is_listing
 from docproc.records import Box, FormulaKind, Region, TextLayer
+from docproc.tagged_formulas import apply_tags
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,75 +43,40 @@ def find_in_text_layer(
     del height_pt, options
     if statistics is None:
         statistics = count_fonts([layer.glyphs])
-    marks = make_marks(layer.glyphs, statistics)
-    if not marks:
-        return []
-    sizes = Counter(round(mark.size, 1) for mark in marks if mark.kind is Kind.WORD)
-    size = sizes.most_common(1)[0][0] if sizes else statistics.body_size_pt
-    marks = _outside_figures(marks, layer.figures)
-    gutters = find_gutters(marks, width_pt)
-    columns = {
-        number: build_rows(part, number, size, find_stacks(part, layer.rules))
-        for number, part in assign_columns(marks, gutters).items()
-        if part
-    }
+    columns = take_apart(layer, width_pt, statistics)
     found: list[tuple[Row, Region]] = []
-    rows_in_order: list[Row] = []
-    for rows in columns.values():
-        if rows:
-            found.extend(_find_in_column(rows, layer, size))
-            rows_in_order.extend(rows)
-    crossing = sorted(row.y for row in columns.get(0, []))
+    for column in columns:
+        apply_tags(column, tag_marks(column.features(statistics), load_tagger()))
+        found.extend(_find_in_column(column, layer))
+    crossing = sorted(row.y for column in columns if column.number == 0 for row in column.rows)
 
     def order(row: Row, x0: float) -> tuple[int, int, float, float]:
         section = sum(y < row.y for y in crossing) * 2 + (row.column == 0)
         return (section if len(columns) > 1 else 0, row.column, row.y, x0)
 
     found.sort(key=lambda item: order(item[0], item[1].box.x0))
-    rows_in_order.sort(key=lambda row: order(row, row.x0))
-    return _with_context(found, rows_in_order)
+    rows = sorted((row for column in columns for row in column.rows), key=lambda row: order(row, row.x0))
+    return _with_context(found, rows)
 
 
-def _outside_figures(marks: Sequence[Mark], figures: Sequence[Box]) -> list[Mark]:
-    """Leave out labels inside figures; a drawing around prose is a frame, not a figure."""
-    kept = list(marks)
-    for figure in figures:
-        inside = [mark for mark in kept if figure.holds(((mark.x0 + mark.x1) / 2, (mark.y0 + mark.y1) / 2))]
-        long_words = {mark.word_index for mark in inside if len(mark.word) >= 3}
-        if inside and len(long_words) < 12:
-            gone = set(map(id, inside))
-            kept = [mark for mark in kept if id(mark) not in gone]
-    return kept
-
-
-def _find_in_column(rows: list[Row], layer: TextLayer, size: float) -> list[tuple[Row, Region]]:
-    layout: ColumnLayout = measure_column(rows, size)
-    mark_tables(rows, layer.rules)
-    mark_displays(rows, layout, size)
-    displays = gather_displays(rows, layout, size)
+def _find_in_column(column: Column, layer: TextLayer) -> list[tuple[Row, Region]]:
+    rows, size = column.rows, column.body_size
+    displays = gather_displays(rows, column.layout, size)
     found = [(display.rows[0], _display_region(display, layer.rules, size)) for display in displays]
     before_line: Mark | None = None
-    for row in rows:
+    for row, pieces in zip(rows, column.pieces, strict=True):
         if row.is_display or is_listing(row):
             before_line = None
             continue
-        for piece in find_inline(row.marks, row.size, row.is_table):
+        for piece in pieces:
             box = Box.around(mark.box for mark in piece)
             if not row.is_table:
                 box = _with_rules(box, layer.rules, row.size)
             inside = [rule for rule in layer.rules if _touches(rule, box) and not (row.is_table and rule.width > 40)]
             is_sure = is_whole(row.marks, piece, before_line) and not _has_strangers(rows, piece, box)
-            found.append(
-                (
-                    row,
-                    Region(
-                        FormulaKind.INLINE,
-                        box,
-                        glyph_latex=write_latex(piece, row.y, row.size, inside) if is_sure else None,
-                        glyph_symbols=describe_glyphs(piece),
-                    ),
-                )
-            )
+            latex = write_latex(piece, row.y, row.size, inside) if is_sure else None
+            symbols = describe_glyphs(piece)
+            found.append((row, Region(FormulaKind.INLINE, box, glyph_latex=latex, glyph_symbols=symbols)))
         before_line = row.marks[-1]
     return found
 

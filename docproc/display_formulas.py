@@ -110,13 +110,26 @@ def _is_display(row: Row, previous: Row | None, following: Row | None, layout: C
     if share < 0.62:
         return True
     has_relation = any(mark.kind is Kind.MATH and mark.text in "=≤≥<>≈∼→⇒∈≡" for mark in body)
-    return share < 0.85 and has_relation and not _is_caption(row) and _stands_apart(row, previous, following, layout, False)
+    return (
+        share < 0.85
+        and has_relation
+        and not _is_caption(row)
+        and _stands_apart(row, previous, following, layout, False)
+    )
 
 
 def _is_caption(row: Row) -> bool:
     """Whether a row begins as captions and headings do."""
     word = row.marks[0].word
-    return row.marks[0].glyph.is_bold or word in ("Figure", "Table", "Fig", "Algorithm", "Listing", "Section", "Chapter")
+    return row.marks[0].glyph.is_bold or word in (
+        "Figure",
+        "Table",
+        "Fig",
+        "Algorithm",
+        "Listing",
+        "Section",
+        "Chapter",
+    )
 
 
 def _stands_apart(

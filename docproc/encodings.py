@@ -22,20 +22,24 @@ _GREEK = dict(
 _SIGNS = dict(
     pair.split()
     for pair in r"""
-− -|+ +|= =|< <|> >|/ /|∕ /|( (|) )|[ [|] ]|{ \{|} \}|∥ \Vert|‖ \Vert|, ,|; ;|: :|∶ :|! !|. .|* *|∗ *|% \%|& \&|# \#|$ \$
-± \pm|∓ \mp|× \times|÷ \div|· \cdot|⋅ \cdot|∙ \bullet|• \bullet|◦ \circ|∘ \circ|° \circ|⋆ \star|⋄ \diamond|† \dagger|‡ \ddagger
-≤ \leq|≥ \geq|⩽ \leqslant|⩾ \geqslant|≠ \neq|≡ \equiv|≈ \approx|∼ \sim|≃ \simeq|≅ \cong|≍ \asymp|∝ \propto|≐ \doteq
-≪ \ll|≫ \gg|≺ \prec|≻ \succ|⪯ \preceq|⪰ \succeq|≼ \preccurlyeq|≽ \succcurlyeq|≲ \lesssim|≳ \gtrsim|⊢ \vdash|⊣ \dashv|⊨ \models
-∈ \in|∉ \notin|∋ \ni|⊂ \subset|⊃ \supset|⊆ \subseteq|⊇ \supseteq|⊊ \subsetneq|⊋ \supsetneq|⊑ \sqsubseteq|⊒ \sqsupseteq
-∪ \cup|∩ \cap|⊔ \sqcup|⊓ \sqcap|⊎ \uplus|∖ \setminus|\ \setminus|∧ \wedge|∨ \vee|¬ \neg|⊕ \oplus|⊖ \ominus|⊗ \otimes
-⊘ \oslash|⊙ \odot|≀ \wr|⋉ \ltimes|⋊ \rtimes|⋈ \bowtie|⊤ \top|⊥ \bot|⟂ \perp|∅ \emptyset|⌀ \varnothing|∞ \infty|∀ \forall|∃ \exists
-∄ \nexists|ℵ \aleph|ℶ \beth|ℓ \ell|ℏ \hbar|℘ \wp|ℜ \Re|ℑ \Im|ı \imath|ȷ \jmath|𝚤 \imath|𝚥 \jmath|′ \prime|∠ \angle|□ \square
-→ \rightarrow|← \leftarrow|↔ \leftrightarrow|⇒ \Rightarrow|⇐ \Leftarrow|⇔ \Leftrightarrow|↦ \mapsto|↑ \uparrow|↓ \downarrow
-⟶ \longrightarrow|⟵ \longleftarrow|⟹ \Longrightarrow|⟸ \Longleftarrow|⟺ \Longleftrightarrow|⟷ \longleftrightarrow|⟼ \longmapsto
-↪ \hookrightarrow|↩ \hookleftarrow|↠ \twoheadrightarrow|↣ \rightarrowtail|↗ \nearrow|↘ \searrow|↙ \swarrow|↖ \nwarrow|⇌ \rightleftharpoons|⇀ \rightharpoonup|↼ \leftharpoonup
-⟨ \langle|⟩ \rangle|〈 \langle|〉 \rangle|⌊ \lfloor|⌋ \rfloor|⌈ \lceil|⌉ \rceil|… \ldots|⋯ \cdots|⋮ \vdots|⋱ \ddots|△ \triangle|▽ \triangledown
-≜ \triangleq|⊩ \Vdash|⊧ \models|∤ \nmid|∦ \nparallel|⊲ \triangleleft|⊳ \triangleright|⊴ \trianglelefteq|⊵ \trianglerighteq|≔ :=|ð \eth|♯ \sharp|♭ \flat|♮ \natural|★ \bigstar
-∑ \sum|∏ \prod|∐ \coprod|∫ \int|∬ \iint|∭ \iiint|∮ \oint|⋃ \bigcup|⋂ \bigcap|⋀ \bigwedge|⋁ \bigvee|⨁ \bigoplus|⨂ \bigotimes|⨀ \bigodot|⨄ \biguplus|⨆ \bigsqcup|√ \sqrt
+− -|+ +|= =|< <|> >|/ /|∕ /|( (|) )|[ [|] ]|{ \{|} \}|∥ \Vert|‖ \Vert|, ,|; ;|: :|∶ :|! !|. .|* *|∗ *|% \%|& \&
+# \#|$ \$|± \pm|∓ \mp|× \times|÷ \div|· \cdot|⋅ \cdot|∙ \bullet|• \bullet|◦ \circ|∘ \circ|° \circ|⋆ \star
+⋄ \diamond|† \dagger|‡ \ddagger|≤ \leq|≥ \geq|⩽ \leqslant|⩾ \geqslant|≠ \neq|≡ \equiv|≈ \approx|∼ \sim|≃ \simeq
+≅ \cong|≍ \asymp|∝ \propto|≐ \doteq|≪ \ll|≫ \gg|≺ \prec|≻ \succ|⪯ \preceq|⪰ \succeq|≼ \preccurlyeq
+≽ \succcurlyeq|≲ \lesssim|≳ \gtrsim|⊢ \vdash|⊣ \dashv|⊨ \models|∈ \in|∉ \notin|∋ \ni|⊂ \subset|⊃ \supset
+⊆ \subseteq|⊇ \supseteq|⊊ \subsetneq|⊋ \supsetneq|⊑ \sqsubseteq|⊒ \sqsupseteq|∪ \cup|∩ \cap|⊔ \sqcup|⊓ \sqcap
+⊎ \uplus|∖ \setminus|\ \setminus|∧ \wedge|∨ \vee|¬ \neg|⊕ \oplus|⊖ \ominus|⊗ \otimes|⊘ \oslash|⊙ \odot|≀ \wr
+⋉ \ltimes|⋊ \rtimes|⋈ \bowtie|⊤ \top|⊥ \bot|⟂ \perp|∅ \emptyset|⌀ \varnothing|∞ \infty|∀ \forall|∃ \exists
+∄ \nexists|ℵ \aleph|ℶ \beth|ℓ \ell|ℏ \hbar|℘ \wp|ℜ \Re|ℑ \Im|ı \imath|ȷ \jmath|𝚤 \imath|𝚥 \jmath|′ \prime
+∠ \angle|□ \square|→ \rightarrow|← \leftarrow|↔ \leftrightarrow|⇒ \Rightarrow|⇐ \Leftarrow|⇔ \Leftrightarrow
+↦ \mapsto|↑ \uparrow|↓ \downarrow|⟶ \longrightarrow|⟵ \longleftarrow|⟹ \Longrightarrow|⟸ \Longleftarrow
+⟺ \Longleftrightarrow|⟷ \longleftrightarrow|⟼ \longmapsto|↪ \hookrightarrow|↩ \hookleftarrow
+↠ \twoheadrightarrow|↣ \rightarrowtail|↗ \nearrow|↘ \searrow|↙ \swarrow|↖ \nwarrow|⇌ \rightleftharpoons
+⇀ \rightharpoonup|↼ \leftharpoonup|⟨ \langle|⟩ \rangle|〈 \langle|〉 \rangle|⌊ \lfloor|⌋ \rfloor|⌈ \lceil|⌉ \rceil
+… \ldots|⋯ \cdots|⋮ \vdots|⋱ \ddots|△ \triangle|▽ \triangledown|≜ \triangleq|⊩ \Vdash|⊧ \models|∤ \nmid
+∦ \nparallel|⊲ \triangleleft|⊳ \triangleright|⊴ \trianglelefteq|⊵ \trianglerighteq|≔ :=|ð \eth|♯ \sharp|♭ \flat
+♮ \natural|★ \bigstar|∑ \sum|∏ \prod|∐ \coprod|∫ \int|∬ \iint|∭ \iiint|∮ \oint|⋃ \bigcup|⋂ \bigcap|⋀ \bigwedge
+⋁ \bigvee|⨁ \bigoplus|⨂ \bigotimes|⨀ \bigodot|⨄ \biguplus|⨆ \bigsqcup|√ \sqrt
 """.strip().replace("\n", "|").split("|")
 )  # fmt: skip
 _SIGNS |= {"|": "|", "∣": "|"}
@@ -63,7 +67,8 @@ _MATH_ITALIC = re.compile(
 )  # fmt: skip
 # Fonts that say nothing of what their codes mean.
 _OPAQUE = re.compile(
-    r"^(Iwona.*|Kurier.*|Ant[tP].*|[A-Z]{0,2}\d+|[Tt]ype ?3.*|Symbol.*|MT-?Extra.*|Wingdings.*|Mathematical-?Pi.*|Webdings.*|)$"
+    r"^(Iwona.*|Kurier.*|Ant[tP].*|[A-Z]{0,2}\d+|[Tt]ype ?3.*|Symbol.*|MT-?Extra.*|Wingdings.*"
+    r"|Mathematical-?Pi.*|Webdings.*|)$"
 )
 
 _STYLE_WORDS = (
@@ -132,11 +137,8 @@ def _alphanumeric(text: str) -> tuple[str, str]:
 
 
 def _greek(text: str, font: str, is_italic: bool, is_bold: bool, is_tall: bool) -> tuple[str, str]:
-    if text in ("φ", "ϕ"):
-        # TeX's own fonts call \phi `phi`, Unicode has it the other way round; only \phi has an ascender.
-        symbol = r"\phi" if is_tall else r"\varphi"
-    else:
-        symbol = _GREEK[text]
+    # TeX's own fonts call \phi `phi`, Unicode has it the other way round; only \phi has an ascender.
+    symbol = (r"\phi" if is_tall else r"\varphi") if text in ("φ", "ϕ") else _GREEK[text]
     if is_bold or re.search(r"^CMMIB|^EURB|Bold|bmi\b", font):
         return symbol, r"\bm"
     if symbol[1].isupper() and (is_italic or _MATH_ITALIC.search(font)):

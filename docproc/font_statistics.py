@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -62,6 +62,8 @@ class FontStatistics:
 
     roles: dict[str, FontRole]
     """Role of each font that was seen often enough."""
+    word_shares: dict[str, float] = field(default_factory=dict)
+    """Share of each font's letters that stand in runs of 4 or more."""
     body_font: str = ""
     """The font that holds most letters."""
     body_size_pt: float = 10.0
@@ -128,9 +130,7 @@ def count_fonts(pages: Sequence[Sequence[Glyph]]) -> FontStatistics:
         n, n_words = letters[font], in_words[font]
         if by_name is FontRole.CODE or (n_steps >= 20 and _mode_share(steps) > 0.95):
             roles[font] = FontRole.CODE
-        elif by_name is FontRole.MATH and n_words < 0.6 * max(n, 1):
-            roles[font] = FontRole.MATH
-        elif proofs[font] >= 2 and proofs[font] > 0.5 * n:
+        elif (by_name is FontRole.MATH and n_words < 0.6 * max(n, 1)) or (proofs[font] >= 2 and proofs[font] > 0.5 * n):
             roles[font] = FontRole.MATH
         elif n >= _MIN_LETTERS and n_words > _TEXT_SHARE * n:
             roles[font] = FontRole.TEXT
@@ -138,9 +138,10 @@ def count_fonts(pages: Sequence[Sequence[Glyph]]) -> FontStatistics:
             # A text font that mathematics borrows its letters from is judged letter by letter.
             is_shared = n_words >= 8 and _ROMAN_OF_MATH.match(font) is None
             roles[font] = FontRole.TEXT if is_shared else FontRole.MATH
+    shares = {font: in_words[font] / n for font, n in letters.items() if n >= 4}
     prose = [(n, font, size) for (font, size), n in sizes.items() if roles.get(font) is FontRole.TEXT]
     if not prose:
-        return FontStatistics(roles)
+        return FontStatistics(roles, shares)
     _, body_font, body_size = max(prose)
     for font in {*letters, *others}:
         if role_by_name(font) is None and letters[font] < 40 and roles.get(font) is not FontRole.TEXT:
@@ -150,7 +151,7 @@ def count_fonts(pages: Sequence[Sequence[Glyph]]) -> FontStatistics:
                 roles[font] = FontRole.TEXT
             elif font not in roles and _ROMAN_OF_MATH.match(font):
                 roles[font] = FontRole.MATH
-    return FontStatistics(roles, body_font, body_size)
+    return FontStatistics(roles, shares, body_font, body_size)
 
 
 def _proves_math(text: str) -> bool:

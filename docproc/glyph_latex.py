@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from docproc.encodings import ACCENTS, BIG_OPERATORS, UNKNOWN_SYMBOL, glyph_meaning
@@ -81,7 +82,7 @@ class _Atom:
 
 
 def describe_glyphs(marks: Sequence[Mark]) -> tuple[str, ...]:
-    """LaTeX meaning of each glyph from left to right, style included: `x`, `\\alpha`, `\\mathbf{x}`; `?` if unknown."""
+    r"""LaTeX meaning of each glyph from left to right with its style: `x`, `\alpha`, `\mathbf{x}`; `?` if unknown."""
     symbols: list[str] = []
     for mark in marks:
         symbol, style = _meaning(mark)
@@ -168,9 +169,9 @@ def write_latex(marks: Sequence[Mark], base_y: float, base_size: float, rules: S
 
 
 def _has_lone_roman(marks: Sequence[Mark]) -> bool:
-    """Whether single upright letters stand in a formula without an italic one.
+    r"""Whether single upright letters stand in a formula without an italic one.
 
-    Some documents set mathematics in the text font: there an upright letter is a variable, not `\\mathrm`.
+    Some documents set mathematics in the text font: there an upright letter is a variable, not `\mathrm`.
     """
     styles = [(_meaning(mark), mark) for mark in marks if mark.text.isalnum()]
     if any(style == "" and mark.text.isalpha() for (_, style), mark in styles):
@@ -261,9 +262,7 @@ def _with_dots(atoms: list[_Atom]) -> list[_Atom]:
                 raise _DoubtError
             dots = _Atom(r"\ldots" if atom.symbol == "." else r"\cdots", "", merged[-3].marks, atom.sup, atom.sub)
             merged[-3:] = [dots]
-    if sum(atom.symbol == "." for atom in merged) and any(
-        a.symbol == b.symbol == "." for a, b in zip(merged, merged[1:], strict=False)
-    ):
+    if sum(atom.symbol == "." for atom in merged) and any(a.symbol == b.symbol == "." for a, b in pairwise(merged)):
         raise _DoubtError
     return merged
 

@@ -22,7 +22,8 @@ _STEMS = {
     "mapstochar": "↦", "parallelshort": "∥", "epsilon1": "ϵ", "rho1": "ϱ",
     "sigma1": "ς", "theta1": "ϑ", "phi1": "ϕ", "pi1": "ϖ", "omega1": "ϖ", "ell": "ℓ", "dotlessi": "ı", "dotlessj": "ȷ",
     "vector": "\u20d7", "tie": "\u0361", "perpendicular": "⊥", "similarequal": "≃", "negationslash": "\u0338",
-    "mapsto": "\u21a6", "lscript": "ℓ", "weierstrass": "℘", "triangleinv": "▽", "nabla": "∇", "star": "⋆", "square": "□",
+    "mapsto": "\u21a6", "lscript": "ℓ", "weierstrass": "℘", "triangleinv": "▽", "nabla": "∇",
+    "star": "⋆", "square": "□",
     "precedesequal": "⪯", "followsequal": "⪰", "precedes": "≺", "follows": "≻", "lessmuch": "≪", "greatermuch": "≫",
     "turnstileleft": "⊢", "turnstileright": "⊣", "latticetop": "⊤", "wreathproduct": "≀", "diamondmath": "⋄",
     "asteriskmath": "∗", "circlecopyrt": "⃝", "openbullet": "◦", "equivasymptotic": "≍", "arrownortheast": "↗",
@@ -32,7 +33,7 @@ _STEMS = {
 }  # fmt: skip
 _BRACKETS = [stem for stem in _STEMS if stem.endswith(("left", "right")) and not stem.startswith("arrow")]
 _PIECE = re.compile(
-    r"(tp|bt|mid|ex|left|right|big|Big|bigg|Bigg|text|display|wide|wider|widest|\d+|vertical|\.\w+|\w?[sv]\d)+$"
+    r"(tp|bt|mid|ex|left|right|big|Big|bigg|Bigg|text|display|wide|wider|widest|low|\d+|vertical|\.\w+|\w?[sv]\d)+$"
 )
 
 

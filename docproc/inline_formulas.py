@@ -86,19 +86,23 @@ _SHORT_WORDS = frozenset(
 _PROSE_SIGNS = frozenset("•◦∗·†‡§¶−–—|\\<>{}~*′∙⋄□■®©⃝∣‖")
 
 
+def prepare_row(marks: Sequence[Mark], row_size: float) -> None:
+    """Turn letters and words of text fonts into mathematics where their neighbors prove it; changes their kind."""
+    _adopt_neighbors(marks, row_size)
+    _adopt_words(marks, row_size)
+
+
 def find_inline(marks: Sequence[Mark], row_size: float, is_table: bool = False) -> list[list[Mark]]:
-    """Find the formulas among the marks of a row.
+    """Find the formulas among the marks of a row by rules.
 
     Args:
-        marks: From left to right, with `gap_before` set.
+        marks: From left to right, with `gap_before` set, after `prepare_row`.
         row_size: Size of the row's main font in points.
         is_table: Whether wide gaps part cells.
 
     Returns:
         The marks of each formula, from left to right.
     """
-    _adopt_neighbors(marks, row_size)
-    _adopt_words(marks, row_size)
     pieces: list[list[Mark]] = []
     piece: list[Mark] = []
     depth = 0
@@ -339,6 +343,13 @@ def _partner_back(piece: Sequence[Mark], start: int) -> int | None:
             if depth == 0:
                 return position
     return None
+
+
+def is_plain(piece: Sequence[Mark]) -> bool:
+    """Whether a piece is a plain number, a plain word or a lone sign of prose."""
+    return all(mark.text.isdigit() or mark.text in ".,:;%–-‐" for mark in piece) or (
+        len(piece) == 1 and piece[0].text in _PROSE_SIGNS
+    )
 
 
 def _is_formula(piece: Sequence[Mark]) -> bool:

@@ -29,10 +29,14 @@ _PUNCTUATION = frozenset(".,;:!?'\"“”‘’„«»…-‐‑–—¿¡&§¶�
 _MATH_SIGNS = frozenset("=±×÷≤≥≠≈≡∼∈∉⊂⊆∪∩→←↦⇒⇔∀∃∞∂∇∑∏∫√−∓⊕⊗∘∝∅¬∧∨")
 # Pieces of tall brackets: Adobe's private characters and Unicode's own.
 _PIECES = {
-    **dict.fromkeys("\uf8eb\uf8ec\uf8ed\u239b\u239c\u239d", "("), **dict.fromkeys("\uf8f6\uf8f7\uf8f8\u239e\u239f\u23a0", ")"),
-    **dict.fromkeys("\uf8ee\uf8ef\uf8f0\u23a1\u23a2\u23a3", "["), **dict.fromkeys("\uf8f9\uf8fa\uf8fb\u23a4\u23a5\u23a6", "]"),
-    **dict.fromkeys("\uf8f1\uf8f2\uf8f3\uf8f4\u23a7\u23a8\u23a9\u23aa", "{"),
-    **dict.fromkeys("\uf8fc\uf8fd\uf8fe\u23ab\u23ac\u23ad", "}"), "\uf8f5": "∫",
+    piece: bracket
+    for bracket, pieces in {
+        "(": "\uf8eb\uf8ec\uf8ed\u239b\u239c\u239d", ")": "\uf8f6\uf8f7\uf8f8\u239e\u239f\u23a0",
+        "[": "\uf8ee\uf8ef\uf8f0\u23a1\u23a2\u23a3", "]": "\uf8f9\uf8fa\uf8fb\u23a4\u23a5\u23a6",
+        "{": "\uf8f1\uf8f2\uf8f3\uf8f4\u23a7\u23a8\u23a9\u23aa",
+        "}": "\uf8fc\uf8fd\uf8fe\u23ab\u23ac\u23ad", "∫": "\uf8f5",
+    }.items()
+    for piece in pieces
 }  # fmt: skip
 _MICRO_AND_UNITS = frozenset("µΩ°")
 

@@ -128,7 +128,8 @@ def assign_columns(marks: Sequence[Mark], gutters: Sequence[float]) -> dict[int,
         line.sort(key=lambda mark: mark.x0)
         segment: list[Mark] = []
         end = 0.0
-        for mark in [*line, None]:
+        parts: list[Mark | None] = [*line, None]
+        for mark in parts:
             if mark is None or (segment and mark.x0 - end > _GUTTER_PT):
                 column = _column_of(segment, gutters)
                 box = Box.around(part.box for part in segment)
