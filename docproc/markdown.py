@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from docproc.markdown_text import code_block, escape_start, escape_text, formula_markdown
-from docproc.prose_blocks import join_line_end
+from docproc.prose_text import join_line_end
 from docproc.records import MARK_CLOSE, MARK_OPEN, Block, BlockKind, FormulaKind, Status, StoredFormula, StoredPage
 
 if TYPE_CHECKING:

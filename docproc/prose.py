@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from docproc.prose_blocks import classify, group_lines, heading_key, mark_contents, measure_style
+from docproc.prose_blocks import classify
 from docproc.prose_figures import find_figures
+from docproc.prose_groups import group_lines
 from docproc.prose_lines import Line, merge_pieces, read_lines
 from docproc.prose_margins import drop_running_lines, sizes_around
 from docproc.prose_order import assign_columns, order_blocks
+from docproc.prose_page import heading_key, mark_contents, measure_style
 from docproc.prose_tables import find_tables
 from docproc.records import Block, BlockKind
 

@@ -8,8 +8,8 @@ import pymupdf
 import pytest
 
 from docproc.prose import read_blocks
-from docproc.prose_blocks import join_line_end
 from docproc.prose_lines import merge_pieces, read_lines
+from docproc.prose_text import join_line_end
 from docproc.records import (
     BOLD_CLOSE,
     BOLD_OPEN,
