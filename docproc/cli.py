@@ -251,9 +251,9 @@ def info(db: Path, as_json: bool) -> int:
         return ExitCode.OK
     for name, value in facts.items():
         lines = value if isinstance(value, list) else [value]
-        click.echo(f"{name + ':':18}{lines[0]}" if lines else f"{name}:")
+        click.echo(f"{name + ':':25}{lines[0]}" if lines else f"{name}:")
         for line in lines[1:]:
-            click.echo(f"{'':18}{line}")
+            click.echo(f"{'':25}{line}")
     return ExitCode.OK
 
 

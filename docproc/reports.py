@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from docproc.store import FormulaStore
 
 PACKAGES = ("torch", "transformers", "pymupdf", "opencv-python-headless", "rapidocr", "onnxruntime", "quickjs-ng")
+SOURCES = Path(__file__).parent / "model" / "sources.json"
 DOUBTFUL = frozenset({Status.SUSPECT, Status.INVALID, Status.FAILED})
 
 
@@ -41,7 +42,7 @@ def information(database: Path) -> dict[str, Any]:
     """Versions, device, model with the sources it was trained on, and what the database holds."""
     import torch
 
-    from docproc.checkpoints import BUILT_IN, BUILT_IN_FOLDER, model_name
+    from docproc.checkpoints import BUILT_IN, model_name
 
     device = "cpu"
     if torch.cuda.is_available():
@@ -53,7 +54,7 @@ def information(database: Path) -> dict[str, Any]:
         **{name: _version(name) for name in PACKAGES},
         "device": f"{device}, {torch.get_num_threads()} CPU threads",
         "model": model_name(BUILT_IN),
-        "model sources": _sources(BUILT_IN_FOLDER / "sources.json"),
+        "model sources": _sources(SOURCES),
         "database": _database(database),
     }
     return facts
