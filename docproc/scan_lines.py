@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 
 from docproc.records import Box
-from docproc.word_kinds import WordKind, is_cjk, is_code, is_plausible_word, judge_beside, judge_word
+from docproc.scan_code import mark_code
+from docproc.word_kinds import WordKind, is_cjk, is_plausible_word, judge_beside, judge_word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,7 +71,7 @@ def read_lines(ink: Ink, words: Sequence[OcrWord] | None, zoom: float) -> tuple[
     gutters = find_gutters(ink, lines)
     lines = [piece for line in lines for piece in _split_at_gutters(ink, line, gutters)]
     lines = _joined_pieces(ink, lines, gutters)
-    _mark_code(ink, lines)
+    mark_code(ink, lines)
     for line in lines:
         line.is_prose = _is_prose(ink, line)
     return sorted(lines, key=lambda line: (line.box.y0, line.box.x0)), gutters
@@ -253,7 +254,7 @@ def _lines_of_ink(ink: Ink) -> list[ScanLine]:
         if label:
             frames[int(label)] = Box(own[:, 0].min(), own[:, 1].min(), own[:, 2].max(), own[:, 3].max())
     lines = []
-    for own in _parts_of_frames(ink, frames).values():
+    for own in _parts_of_frames(ink, _joined_frames(ink, frames)).values():
         if own:
             words = [ScanWord(chunk, WordKind.PROSE) for chunk in _chunks(ink, own, _WORD_GAP_EM * ink.em)]
             lines.append(_line(ink, words))
@@ -261,6 +262,26 @@ def _lines_of_ink(ink: Ink) -> list[ScanLine]:
         for word in line.words:
             word.kind = _kind_of_ink(ink, line, word)
     return lines
+
+
+def _joined_frames(ink: Ink, frames: dict[int, Box]) -> dict[int, Box]:
+    """Join frames on one height that only a sign without a letter's height (=, a minus, a bar) keeps apart."""
+    middles = (ink.boxes[:, :2] + ink.boxes[:, 2:]) / 2
+    joined: list[Box] = []
+    for frame in sorted(frames.values(), key=lambda frame: frame.x0):
+        for index, other in enumerate(joined):
+            gap = frame.x0 - other.x1
+            level = min(frame.y1, other.y1) - max(frame.y0, other.y0)
+            if not (-0.5 * ink.em < gap < 2.2 * ink.em and level > 0.5 * min(frame.height, other.height)):
+                continue
+            in_gap = (middles[:, 0] > other.x1 - 1) & (middles[:, 0] < frame.x0 + 1)
+            in_gap &= (middles[:, 1] > min(frame.y0, other.y0)) & (middles[:, 1] < max(frame.y1, other.y1))
+            if in_gap.any():
+                joined[index] = other | frame
+                break
+        else:
+            joined.append(frame)
+    return dict(enumerate(joined))
 
 
 def _chunks(ink: Ink, parts: list[int], gap: float) -> list[list[int]]:
@@ -332,7 +353,8 @@ def _is_prose(ink: Ink, line: ScanLine) -> bool:
         return prose > math or count >= 4
     # Without OCR: long words, and letters that stand on the line.
     long_words = sum(word.x1 - word.x0 for word in line.words if word.kind is WordKind.PROSE and len(word.parts) >= 3)
-    return long_words > 0.5 * line.box.width and _levelness(ink, line) > 0.6 and len(line.parts) >= 4
+    is_wordy = long_words > 0.5 * line.box.width and math < 0.3 * prose
+    return is_wordy and _levelness(ink, line) > 0.6 and len(line.parts) >= 4
 
 
 def _levelness(ink: Ink, line: ScanLine) -> float:
@@ -344,34 +366,3 @@ def _levelness(ink: Ink, line: ScanLine) -> float:
     depth = (letters[:, 3] - line.baseline) / ink.x_height
     tops = (line.baseline - letters[:, 1]) / ink.x_height
     return float(((np.abs(depth) < 0.2) | ((depth > 0.25) & (depth < 0.75) & (tops > 0.8))).mean())
-
-
-def _mark_code(ink: Ink, lines: list[ScanLine]) -> None:
-    """Set `is_monospaced` for lines of code listings; a line next to one needs less evidence."""
-    misfits = [_misfit_to_pitch(ink, line) for line in lines]
-    for line, (misfit, count) in zip(lines, misfits, strict=True):
-        text = " ".join(word.text for word in line.words)
-        line.is_monospaced = misfit < 0.04 or (misfit < 0.085 and count >= 12) or is_code(text)
-    code = [line.box for line in lines if line.is_monospaced]
-    for line, (misfit, _) in zip(lines, misfits, strict=True):
-        is_near = any(
-            abs(box.center[1] - line.box.center[1]) < 2 * ink.em and box.x0 < line.box.x1 and box.x1 > line.box.x0
-            for box in code
-        )
-        line.is_monospaced = line.is_monospaced or (misfit < 0.125 and is_near)
-
-
-def _misfit_to_pitch(ink: Ink, line: ScanLine) -> tuple[float, int]:
-    """How badly the letters of a line stand on a fixed pitch (0 to 0.25), and how many steps tell so.
-
-    Listings measured 0.01-0.10, prose 0.12-0.23.
-    """
-    middles = (ink.boxes[line.parts, 0] + ink.boxes[line.parts, 2]) / 2
-    heights = ink.boxes[line.parts, 3] - ink.boxes[line.parts, 1]
-    steps = np.diff(np.sort(middles[heights > 0.5 * ink.x_height]))
-    steps = steps[steps > 0.3 * ink.em]
-    if steps.size < 7:
-        return 1.0, 0
-    guess = float(np.median(steps[steps < 1.5 * np.median(steps)]))
-    turns = steps[None] / np.linspace(0.9 * guess, 1.1 * guess, 21)[:, None]
-    return float(np.abs(turns - np.rint(turns)).mean(axis=1).min()), int(steps.size)

@@ -18,6 +18,7 @@ from docproc.scan_handwriting import is_handwritten, mark_words, part_rows
 from docproc.scan_ink import Ink, read_ink
 from docproc.scan_inline import find_inline
 from docproc.scan_lines import ScanLine, ScanWord, read_lines
+from docproc.scan_paragraphs import TABLE_RULE_EM, settle_lines
 from docproc.word_kinds import WordKind
 
 if TYPE_CHECKING:
@@ -34,8 +35,6 @@ _NUMBER_GAP_EM = 1.2
 _NUMBER = re.compile(r"[(\[（]((?=\W*\w*\W?\d)[A-Z]{0,4}[.\-]?\d{1,3}(?:[.\-–:]\d{1,3})*[a-z]?[*′']?)[)\]）]")
 # Light edge of the ink: the boxes of components fell short of the true ones by this, median of ten degraded pages.
 _EDGE_EM = 0.035
-# A rule at least this long is a table's; fraction bars that long stand alone in their display.
-_TABLE_RULE_EM = 9.0
 
 
 @dataclass(slots=True)
@@ -65,10 +64,7 @@ def find_in_image(page: Page, options: RegionOptions, words: Sequence[OcrWord] |
     if by_hand:
         mark_words(lines)
     else:
-        _release_displays_with_words(ink, lines)
-        _keep_lines_of_paragraphs(ink, lines)
-        _keep_tables(ink, lines)
-        lines = _give_fragments_to_prose(ink, lines)
+        lines = settle_lines(ink, lines)
     displays = _find_displays(ink, lines, gutters, has_ocr=words is not None, by_hand=by_hand)
     regions = []
     for display in displays:
@@ -79,105 +75,6 @@ def find_in_image(page: Page, options: RegionOptions, words: Sequence[OcrWord] |
         if line.is_prose and not by_hand:
             regions += [Region(FormulaKind.INLINE, _soft(ink, box).scaled(1 / zoom)) for box in find_inline(ink, line)]
     return _in_reading_order(regions, [gutter / zoom for gutter in gutters], ink.em / zoom)
-
-
-def _give_fragments_to_prose(ink: Ink, lines: list[ScanLine]) -> list[ScanLine]:
-    """Join pieces that the OCR read by themselves (numerators, limits) to the line of prose that they stand in."""
-    prose = [line for line in lines if line.is_prose]
-    is_bar = (ink.widths > 0.5 * ink.em) & (ink.widths < _TABLE_RULE_EM * ink.em) & (ink.heights < 0.15 * ink.em)
-    bars = ink.boxes[is_bar]
-    kept = []
-    for line in lines:
-        home, best, in_fraction = None, 1.1 * ink.em, False
-        if not line.is_prose and not line.is_monospaced and line.box.width < 8 * ink.em:
-            height, has_bar = _axis_of_fragment(ink, line, bars)
-            for other in prose:
-                is_within = other.box.x0 - ink.em < line.box.x0 and line.box.x1 < other.box.x1 + 3 * ink.em
-                shared = min(line.box.y1, other.box.y1) - max(line.box.y0, other.box.y0)
-                distance = abs(height - (other.baseline - 0.5 * ink.x_height))
-                if is_within and shared > -0.1 * ink.em and distance < best:
-                    home, best, in_fraction = other, distance, has_bar
-        if home is None:
-            kept.append(line)
-            continue
-        for word in line.words:
-            is_bare = word.kind in (WordKind.LETTER, WordKind.NUMBER, WordKind.REFERENCE)
-            word.kind = WordKind.MATH if is_bare and in_fraction else word.kind
-        home.words = sorted([*home.words, *line.words], key=lambda word: word.x0)
-        home.parts += line.parts
-    return kept
-
-
-def _axis_of_fragment(ink: Ink, line: ScanLine, bars: np.ndarray) -> tuple[float, bool]:
-    """Height in pixels at which a fragment belongs: that of the fraction bar above or below it, or its own middle.
-
-    Whether there is such a bar comes with it.
-    """
-    x0, y0, x1, y1 = line.box.x0, line.box.y0, line.box.x1, line.box.y1
-    over = (bars[:, 0] < (x0 + x1) / 2) & (bars[:, 2] > (x0 + x1) / 2)
-    gaps = np.maximum(bars[:, 1] - y1, y0 - bars[:, 3])
-    near = over & (gaps > -0.3 * ink.em) & (gaps < 0.45 * ink.em)
-    if not near.any():
-        return (y0 + y1) / 2, False
-    bar = bars[near][int(np.argmin(gaps[near]))]
-    return float(bar[1] + bar[3]) / 2, True
-
-
-def _release_displays_with_words(ink: Ink, lines: list[ScanLine]) -> None:
-    """Take lines such as `x in U if and only if y in V` for displays: indented, apart, and much mathematics."""
-    prose = [line for line in lines if line.is_prose and line.box.width > 8 * ink.em]
-    for line in prose:
-        widths = {kind: sum(word.x1 - word.x0 for word in line.words if word.kind is kind) for kind in WordKind}
-        math = widths[WordKind.MATH] + widths[WordKind.OPERATOR]
-        if math < 0.5 * widths[WordKind.PROSE]:
-            continue
-        near = [
-            other
-            for other in lines
-            if other is not line
-            and other.box.x0 < line.box.x1
-            and other.box.x1 > line.box.x0
-            and -2.2 * ink.em < other.baseline - line.baseline < 2.2 * ink.em
-        ]
-        gaps = [max(other.box.y0 - line.box.y1, line.box.y0 - other.box.y1) for other in near]
-        left = min((other.box.x0 for other in prose if _above_each_other(other.box, line.box)), default=line.box.x0)
-        if line.box.x0 > left + 1.5 * ink.em and all(gap > 0.55 * ink.em for gap in gaps):
-            line.is_prose = False
-
-
-def _above_each_other(one: Box, two: Box) -> bool:
-    return one.x0 < two.x1 and one.x1 > two.x0
-
-
-def _keep_lines_of_paragraphs(ink: Ink, lines: list[ScanLine]) -> None:
-    """Mark lines as prose that are full of mathematics but run on in a paragraph: same margin, same distance."""
-    prose = [line for line in lines if line.is_prose and line.box.width > 8 * ink.em]
-    if len(prose) < 4:
-        return
-    for line in lines:
-        if line.is_prose or line.is_monospaced or line.box.height > 2.5 * ink.em:
-            continue
-        starts_with_word = line.words[0].kind is WordKind.PROSE and bool(line.words[0].text)
-        reach = (2.6 if starts_with_word else 1.6) * ink.em
-        for other in prose:
-            distance = abs(line.baseline - other.baseline)
-            if abs(line.box.x0 - other.box.x0) < 0.4 * ink.em and 0.8 * ink.em < distance < reach:
-                line.is_prose = True
-                break
-
-
-def _keep_tables(ink: Ink, lines: list[ScanLine]) -> None:
-    """Mark the lines between the rules of a table as prose: what is mathematics there is inline, cell by cell."""
-    rules = ink.boxes[(ink.widths > _TABLE_RULE_EM * ink.em) & (ink.heights < 0.35 * ink.em)]
-    for rule in rules:
-        alike = rules[(np.abs(rules[:, 0] - rule[0]) < ink.em) & (np.abs(rules[:, 2] - rule[2]) < ink.em)]
-        top, bottom = int(alike[:, 1].min()), int(alike[:, 3].max())
-        if len(alike) < 2 or bottom - top < 2 * ink.em:
-            continue
-        for line in lines:
-            x, y = line.box.center
-            if top < y < bottom and rule[0] - ink.em < x < rule[2] + ink.em and not line.is_monospaced:
-                line.is_prose = True
 
 
 def _find_displays(
@@ -270,7 +167,7 @@ def _is_table(ink: Ink, parts: list[int]) -> bool:
     """Whether long rules show a table (two of equal extent, one above the other) or a plot (with an upright one)."""
     boxes = ink.boxes[parts]
     widths, heights = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
-    rules = boxes[(widths > _TABLE_RULE_EM * ink.em) & (heights < 0.3 * ink.em)]
+    rules = boxes[(widths > TABLE_RULE_EM * ink.em) & (heights < 0.3 * ink.em)]
     if len(rules) and bool((heights[widths < 0.3 * ink.em] > 4 * ink.em).any()):
         return True  # axes of a plot
     return any(
@@ -284,8 +181,9 @@ def _without_number(ink: Ink, display: _Display) -> _Display:
     numbers: list[tuple[float, str, list[int]]] = []
     for word in display.words:
         match = _NUMBER.fullmatch(word.text.strip(".,"))
-        if match and _stands_apart(ink, display.parts, word):
-            numbers.append((float(ink.boxes[word.parts, 1].min()), match[1], word.parts))
+        looks_so = match or (not word.text and _is_bracketed(ink, word))
+        if looks_so and _stands_apart(ink, display.parts, word):
+            numbers.append((float(ink.boxes[word.parts, 1].min()), match[1] if match else "", word.parts))
     if not numbers:
         return display
     gone = {part for _, _, parts in numbers for part in parts}
@@ -295,7 +193,17 @@ def _without_number(ink: Ink, display: _Display) -> _Display:
     left, right = edges[:, 0].min(), edges[:, 2].max()
     body = [part for part in rest if not (ink.boxes[part, 0] >= left - 2 and ink.boxes[part, 2] <= right + 2)]
     words = [word for word in display.words if not set(word.parts) <= gone]
-    return _Display(body or rest, words, min(numbers)[1])
+    return _Display(body or rest, words, min(numbers)[1] or None)
+
+
+def _is_bracketed(ink: Ink, word: ScanWord) -> bool:
+    """Whether a word has the shape of `(12)`: short, its first and last piece higher and narrower than the others."""
+    boxes = ink.boxes[word.parts]
+    if not 3 <= len(boxes) <= 8:
+        return False
+    widths, heights = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
+    is_bracket = (heights > 1.9 * ink.x_height) & (widths < 0.45 * ink.em)
+    return bool(is_bracket[0] and is_bracket[-1] and heights[1:-1].max() < min(heights[0], heights[-1]))
 
 
 def _stands_apart(ink: Ink, parts: list[int], word: ScanWord) -> bool:

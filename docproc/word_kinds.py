@@ -50,13 +50,14 @@ _REFERENCE = re.compile(r"[\[(（](?=\W*\w*\W?\d)[A-Z]{0,4}[.\-]?\d{1,3}(?:[.\-�
 _QUANTITY = re.compile(
     r"\d[\d.,]*(?:[kMGT]?(?:Hz|B|eV|Pa|W|V|J|N)|mol|cm|km|mm|nm|kg|mg|ms|min|°C?|%|dB|dpi|pt|px)|\d[\d.,]+[VWAKNJLhCFmsg]"
 )
+_INITIAL = re.compile(r"[A-Z]\.,?")
 _SENTENCE_START_LIST = """
 The This That These Those There They When Where Here For From Let Since Then Thus Hence Now However Suppose Consider
 Because Although And But Each Every Any All Some Note Such With Both Recall Therefore Moreover One Two Assume Note Our
 """
 _SENTENCE_STARTS = frozenset(_SENTENCE_START_LIST.split())
 _UNIT_LIST = """
-V W A C F K N J L h s m g Hz kHz MHz GHz eV keV MeV GeV Pa kPa kg mg mm cm km nm GB MB TB kB ms µs ns kW MW kV kJ
+deg V W A C F K N J L h s m g Hz kHz MHz GHz eV keV MeV GeV Pa kPa kg mg mm cm km nm GB MB TB kB ms µs ns kW MW kV kJ
 """
 _UNITS = frozenset(_UNIT_LIST.split())
 # What follows these is the number of something, never a formula.
@@ -186,6 +187,8 @@ def judge_beside(kinds: list[WordKind], texts: list[str], spaces: list[float]) -
         is_initial = len(bare) == 1 and bare.isupper() and text.endswith(".") and after[:1].isupper()
         ends_sentence = len(texts) >= 5 and spaces[index] >= 1.25
         is_initial = is_initial and len(after) > 1 and after not in _SENTENCE_STARTS and not ends_sentence
+        if re.fullmatch(r"[A-Z]\.", text) and (_INITIAL.fullmatch(before) or _INITIAL.fullmatch(after)):
+            is_initial = True  # D. E. Knuth
         is_unit = index > 0 and kinds[index - 1] is WordKind.NUMBER and bare in _UNITS and before[-1:].isdigit()
         is_label = _CUES.fullmatch(before) and re.fullmatch(r"[A-Z]|[IVXLC\d.\-–:A-Z]+[a-z]?", bare)
         is_item = index == 0 and re.fullmatch(r"[(]?[a-z]\)", text)  # the label of a list: b)
