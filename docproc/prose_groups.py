@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from docproc.prose_page import PageStyle
 
 # Gaps in units of the usual distance of baselines, lengths in em of body text; set on two born-digital textbooks of
-# 645 pages, where these leave 10 paragraphs in pieces.
+# 645 pages, where these leave 6 paragraphs in pieces.
 _PARAGRAPH_GAP = 1.28
 """TeX's smallest common \\parskip, half a line, gives 1.5; tall lines inside a paragraph stay below 1.2."""
 _TITLE_GAP = 1.45

@@ -428,3 +428,12 @@ def test_reading_beside_a_run_and_after_a_copy(tmp_path: Path) -> None:
     shutil.copy(path, tmp_path / "copy.db")
     with FormulaStore.open(tmp_path / "copy.db", read_only=True) as copy:
         assert len(copy.document_formulas(1)) == 2
+
+
+def test_the_document_names_every_column(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[1] / "docs" / "database.md").read_text()
+    with FormulaStore.open(tmp_path / "d.db") as store:
+        for table in [*CONTRACT, "crops"]:
+            line = next(line for line in text.splitlines() if line.startswith(f"| `{table}` |"))
+            columns = [row[1] for row in store.connection.execute(f"PRAGMA table_info({table})")]
+            assert [name for name in columns if f"`{name}`" not in line] == [], table
