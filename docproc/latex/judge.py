@@ -8,6 +8,7 @@ from docproc.latex.canonical import canonical
 from docproc.latex.check import check
 from docproc.latex.evidence import Agreement, compare_with_glyphs
 from docproc.latex.hints import find_hints
+from docproc.latex.repair import UNWRAPPED, repair
 from docproc.records import Status
 
 # A reading less sure than this is doubtful whatever else speaks for it.
@@ -28,6 +29,8 @@ class Verdict:
     problems: tuple[str, ...] = ()
     """One line each, the weightiest first."""
     mathml: str = ""
+    repairs: tuple[dict[str, str], ...] = ()
+    """Steps from the raw text to `latex`, where it had to be repaired: `before`, `rule`, `after`."""
 
 
 def judge(
@@ -50,7 +53,8 @@ def judge(
 
     Returns:
         `failed` if there is no answer or a runaway one, `rejected` if the recogniser saw no formula, `invalid` if it
-        is no LaTeX, `suspect` if anything speaks against it, `verified` if glyphs and reading agree in full, else `ok`.
+        is no LaTeX and cannot be repaired, `suspect` if anything speaks against it or it was repaired without glyphs
+        to prove it, `verified` if glyphs and reading agree in full, else `ok`.
     """
     if stop_reason == "not-a-formula":
         return Verdict("", Status.REJECTED, ("the picture shows no formula",))
@@ -60,13 +64,24 @@ def judge(
     if not latex:
         return Verdict("", Status.FAILED, ("the recogniser gave no answer",))
     checked = check(latex, is_display=is_display)
+    repairs: tuple[dict[str, str], ...] = ()
     if not checked.is_valid:
-        return Verdict(latex, Status.INVALID, checked.problems)
+        broken = checked
+        repaired = repair(
+            latex_raw, lambda one: compare_with_glyphs(one, glyph_symbols).agreement is not Agreement.NONE)
+        if repaired.steps:
+            latex, repairs = canonical(repaired.latex), repaired.steps
+            checked = check(latex, is_display=is_display)
+        if not checked.is_valid or not repairs:
+            return Verdict(canonical(latex_raw), Status.INVALID, broken.problems)
     evidence = compare_with_glyphs(latex, glyph_symbols)
+    changes = [step["rule"] for step in repairs if not step["rule"].startswith(UNWRAPPED)]
     problems = [*evidence.differences, *find_hints(latex)]
+    if evidence.agreement is not Agreement.FULL:
+        problems += [f"repaired: {rule}" for rule in changes]
     if confidence < DOUBT_BELOW:
         problems.append(f"confidence is only {confidence:.2f}")
     if problems:
-        return Verdict(latex, Status.SUSPECT, tuple(problems), checked.mathml)
-    is_verified = evidence.agreement is Agreement.FULL and confidence >= VERIFIED_FROM
-    return Verdict(latex, Status.VERIFIED if is_verified else Status.OK, (), checked.mathml)
+        return Verdict(latex, Status.SUSPECT, tuple(problems), checked.mathml, repairs)
+    is_verified = evidence.agreement is Agreement.FULL and confidence >= VERIFIED_FROM and not changes
+    return Verdict(latex, Status.VERIFIED if is_verified else Status.OK, (), checked.mathml, repairs)
