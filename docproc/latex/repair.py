@@ -108,7 +108,7 @@ def _rules(tokens: list[str], reason: str) -> Iterator[tuple[str, Iterator[list[
     if "brace" in reason or "closed by" in reason or "is not closed" in reason:
         missing = tokens.count("{") - tokens.count("}")
         if missing == 1:
-            yield "closed or dropped a brace", chain(_without(tokens, "{"), _with(tokens, "}"))
+            yield "closed or dropped a brace", chain(_with(tokens, "}"), _without(tokens, "{"))
         elif missing == -1:
             yield "opened or dropped a brace", chain(_without(tokens, "}"), _with(tokens, "{"))
     if "two superscripts" in reason or "two subscripts" in reason:
