@@ -47,7 +47,7 @@ def find_in_text_layer(
     found: list[tuple[Row, Region]] = []
     for column in columns:
         apply_tags(column, tag_marks(column.features(statistics), load_tagger()))
-        found.extend(_find_in_column(column, layer))
+        found.extend(_find_in_column(column, layer, statistics.body_font))
     crossing = sorted(row.y for column in columns if column.number == 0 for row in column.rows)
 
     def order(row: Row, x0: float) -> tuple[int, int, float, float]:
@@ -59,7 +59,7 @@ def find_in_text_layer(
     return _with_context(found, rows)
 
 
-def _find_in_column(column: Column, layer: TextLayer) -> list[tuple[Row, Region]]:
+def _find_in_column(column: Column, layer: TextLayer, body_font: str) -> list[tuple[Row, Region]]:
     rows, size = column.rows, column.body_size
     displays = gather_displays(rows, column.layout, size)
     found = [(display.rows[0], _display_region(display, layer.rules, size)) for display in displays]
@@ -74,7 +74,7 @@ def _find_in_column(column: Column, layer: TextLayer) -> list[tuple[Row, Region]
                 box = _with_rules(box, layer.rules, row.size)
             inside = [rule for rule in layer.rules if _touches(rule, box) and not (row.is_table and rule.width > 40)]
             is_sure = is_whole(row.marks, piece, before_line) and not _has_strangers(rows, piece, box)
-            latex = write_latex(piece, row.y, row.size, inside) if is_sure else None
+            latex = write_latex(piece, row.y, row.size, inside, body_font) if is_sure else None
             symbols = describe_glyphs(piece)
             found.append((row, Region(FormulaKind.INLINE, box, glyph_latex=latex, glyph_symbols=symbols)))
         before_line = row.marks[-1]
@@ -92,6 +92,11 @@ def _has_strangers(rows: Sequence[Row], piece: Sequence[Mark], box: Box) -> bool
                 reach = 0.4 if mark.text in ACCENTS else 0.1
                 shared = (mark.box & box.padded(reach * row.size)).area
                 if shared > 0.3 * mark.box.area:
+                    return True
+            elif id(mark) not in members and mark.is_math and -1 < mark.x0 - box.x1 < 0.12 * row.size:
+                # A script or fraction that was lost.
+                is_beside = mark.y1 > box.y0 - 0.5 * row.size and mark.y0 < box.y1 + 0.2 * row.size
+                if is_beside:
                     return True
     return False
 

@@ -69,7 +69,8 @@ def fit_picture(image: np.ndarray) -> np.ndarray:
     if scale == 1.0:
         return image
     size = (max(1, int(image.shape[1] * scale)), max(1, int(image.shape[0] * scale)))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    resized: np.ndarray = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    return resized
 
 
 def _cut(page: Page, box: Box, em_pt: float, margin_pt: float) -> np.ndarray:
@@ -96,7 +97,8 @@ def _cut(page: Page, box: Box, em_pt: float, margin_pt: float) -> np.ndarray:
         resized = cv2.copyMakeBorder(
             resized, pad_y // 2, pad_y - pad_y // 2, pad_x // 2, pad_x - pad_x // 2, cv2.BORDER_CONSTANT, value=paper,
         )  # fmt: skip
-    return np.ascontiguousarray(resized, dtype=np.uint8)
+    result: np.ndarray = np.ascontiguousarray(resized, dtype=np.uint8)
+    return result
 
 
 def _paint_neighbors(crop: np.ndarray, x0: float, y0: float, x1: float, y1: float) -> None:

@@ -26,7 +26,7 @@ _SIGNS = dict(
 # \#|$ \$|± \pm|∓ \mp|× \times|÷ \div|· \cdot|⋅ \cdot|∙ \bullet|• \bullet|◦ \circ|∘ \circ|° \circ|⋆ \star
 ⋄ \diamond|† \dagger|‡ \ddagger|≤ \leq|≥ \geq|⩽ \leqslant|⩾ \geqslant|≠ \neq|≡ \equiv|≈ \approx|∼ \sim|≃ \simeq
 ≅ \cong|≍ \asymp|∝ \propto|≐ \doteq|≪ \ll|≫ \gg|≺ \prec|≻ \succ|⪯ \preceq|⪰ \succeq|≼ \preccurlyeq
-≽ \succcurlyeq|≲ \lesssim|≳ \gtrsim|⊢ \vdash|⊣ \dashv|⊨ \models|∈ \in|∉ \notin|∋ \ni|⊂ \subset|⊃ \supset
+≽ \succcurlyeq|≲ \lesssim|≳ \gtrsim|⊢ \vdash|⊣ \dashv|⊨ \vDash|∈ \in|∉ \notin|∋ \ni|⊂ \subset|⊃ \supset
 ⊆ \subseteq|⊇ \supseteq|⊊ \subsetneq|⊋ \supsetneq|⊑ \sqsubseteq|⊒ \sqsupseteq|∪ \cup|∩ \cap|⊔ \sqcup|⊓ \sqcap
 ⊎ \uplus|∖ \setminus|\ \setminus|∧ \wedge|∨ \vee|¬ \neg|⊕ \oplus|⊖ \ominus|⊗ \otimes|⊘ \oslash|⊙ \odot|≀ \wr
 ⋉ \ltimes|⋊ \rtimes|⋈ \bowtie|⊤ \top|⊥ \bot|⟂ \perp|∅ \emptyset|⌀ \varnothing|∞ \infty|∀ \forall|∃ \exists
@@ -48,7 +48,7 @@ BIG_OPERATORS = frozenset("∑∏∐∫∬∭∮⋃⋂⋀⋁⨁⨂⨀⨄⨆√")
 ACCENTS = frozenset("ˆ˜¯˙¨ˇ˘´`˚^~\u0302\u0303\u0304\u0305\u0307\u0308\u030c\u20d7⏞⏟⏠⏡_")
 
 _BLACKBOARD = re.compile(
-    r"MSBM|[Bb]lack[Bb]oard|dsrom|dsss|bbold|BBOLD|[tp]xsyb|DoubleStruck|mathbb|AMSb|Ams-?B", re.IGNORECASE
+    r"MSBM|[Bb]lack[Bb]oard|dsrom|dsss|bbold|BBOLD|[tp]xsyb|DoubleStruck|mathbb|AMSb|Ams-?B|-Syb-", re.IGNORECASE
 )
 _FRAKTUR = re.compile(r"EUFM|Fraktur|mathfrak|yfrak", re.IGNORECASE)
 _SCRIPT = re.compile(r"^rsfs|Script|mathscr|URWChanceryL|eusm.*scr", re.IGNORECASE)
@@ -108,10 +108,18 @@ def glyph_meaning(text: str, font: str, is_italic: bool, is_bold: bool, is_tall:
         return unicodedata.normalize("NFKD", text), "?"
     if text in "ℭℌℨ":
         return unicodedata.normalize("NFKD", text), r"\mathfrak"
+    if text == "∅":  # one character for two looks: only these fonts say which
+        is_slashed_zero = re.match(r"CM|LMMathSymbols|[tp]xsy$|rtxsy", font)
+        return r"\emptyset" if is_slashed_zero else r"\varnothing", "" if is_slashed_zero or "MSBM" in font else "?"
     symbol = _SIGNS.get(text)
     if symbol is None:
         return UNKNOWN_SYMBOL, "?"
     return symbol, ""
+
+
+def is_sans(font: str) -> bool:
+    """Whether a font has no serifs, as far as its name says."""
+    return _SANS.search(font) is not None
 
 
 def _alphanumeric(text: str) -> tuple[str, str]:
@@ -139,6 +147,8 @@ def _alphanumeric(text: str) -> tuple[str, str]:
 def _greek(text: str, font: str, is_italic: bool, is_bold: bool, is_tall: bool) -> tuple[str, str]:
     # TeX's own fonts call \phi `phi`, Unicode has it the other way round; only \phi has an ascender.
     symbol = (r"\phi" if is_tall else r"\varphi") if text in ("φ", "ϕ") else _GREEK[text]
+    if text in "εϵ" and not re.match(r"CMMI|LMMathItalic|EUR|[rt]?[tp]xmi|rpxmi|Rpxmi|MLMMI", font):
+        return symbol, "?"  # some families have one epsilon under both names
     if is_bold or re.search(r"^CMMIB|^EURB|Bold|bmi\b", font):
         return symbol, r"\bm"
     if symbol[1].isupper() and (is_italic or _MATH_ITALIC.search(font)):

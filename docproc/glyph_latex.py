@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from docproc.encodings import ACCENTS, BIG_OPERATORS, UNKNOWN_SYMBOL, glyph_meaning
+from docproc.encodings import ACCENTS, BIG_OPERATORS, UNKNOWN_SYMBOL, glyph_meaning, is_sans
 from docproc.page_marks import Kind
 
 if TYPE_CHECKING:
@@ -118,6 +118,8 @@ def is_whole(marks: Sequence[Mark], piece: Sequence[Mark], before_line: Mark | N
     if at:
         before = marks[at - 1]
         gap = first.x0 - before.x1
+        if (first.text in _BINARY or before.text == ":") and (gap < 0.35 * size or _is_letter(before)):
+            return False
         if before.kind in (Kind.DIGIT, Kind.SIGN) or before.is_math:
             return False
         if gap < 0.2 * size and before.text not in "([“‘—–-\"'":
@@ -127,11 +129,22 @@ def is_whole(marks: Sequence[Mark], piece: Sequence[Mark], before_line: Mark | N
     if end + 1 < len(marks):
         after = marks[end + 1]
         gap = after.x0 - last.x1
+        if (
+            after.text in ".,"
+            and end + 2 < len(marks)
+            and marks[end + 2].text.isdigit()
+            and marks[end + 2].gap_before < 1
+        ):
+            return False
         if after.kind in (Kind.DIGIT, Kind.SIGN, Kind.OPENING) or after.is_math:
             return False
         if gap < 0.2 * size and after.text not in ")].,;:!?”’—–-\"'":
             return False
     return True
+
+
+def _is_letter(mark: Mark) -> bool:
+    return len(mark.word) == 1 and mark.text not in "aAI"
 
 
 def _balance(piece: Sequence[Mark]) -> int:
@@ -146,14 +159,17 @@ def _balance(piece: Sequence[Mark]) -> int:
     return depth
 
 
-def write_latex(marks: Sequence[Mark], base_y: float, base_size: float, rules: Sequence[Box]) -> str | None:
-    """Write a formula in LaTeX if its glyphs leave no doubt.
+def write_latex(
+    marks: Sequence[Mark], base_y: float, base_size: float, rules: Sequence[Box], body_font: str = ""
+) -> str | None:
+    r"""Write a formula in LaTeX if its glyphs leave no doubt.
 
     Args:
         marks: Of one formula on one line, from left to right, with `gap_before` set.
         base_y: Baseline of the line.
         base_size: Size of the line's font.
         rules: Drawn lines within the formula's box (fraction bars, radicals, overlines): they are a doubt.
+        body_font: The document's main font; if it is sans-serif, `\mathsf` and `\mathrm` look alike.
 
     Returns:
         LaTeX with braced scripts, `_` before `^`; None where there is any doubt.
@@ -162,6 +178,8 @@ def write_latex(marks: Sequence[Mark], base_y: float, base_size: float, rules: S
         return None
     try:
         if _has_lone_roman(marks):
+            return None
+        if any(_meaning(mark)[1] == r"\mathsf" for mark in marks) and is_sans(body_font):
             return None
         return _write(list(marks), base_y, base_size, 0)
     except _DoubtError:
@@ -174,7 +192,7 @@ def _has_lone_roman(marks: Sequence[Mark]) -> bool:
     Some documents set mathematics in the text font: there an upright letter is a variable, not `\mathrm`.
     """
     styles = [(_meaning(mark), mark) for mark in marks if mark.text.isalnum()]
-    if any(style == "" and mark.text.isalpha() for (_, style), mark in styles):
+    if any(style == "" and symbol.isalpha() for (symbol, style), _ in styles):
         return False
     return any(style == r"\mathrm" and mark.text.isalpha() and len(mark.word) < 2 for (_, style), mark in styles)
 

@@ -186,6 +186,7 @@ def _rejoin_ligatures(marks: Sequence[Mark]) -> None:
         ):
             for mark in marks[i:j]:
                 mark.kind, mark.word, mark.word_index = Kind.WORD, left.word, left.word_index
+                mark.role = FontRole.TEXT
         i = j + 1
 
 

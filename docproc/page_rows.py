@@ -129,8 +129,8 @@ def assign_columns(marks: Sequence[Mark], gutters: Sequence[float]) -> dict[int,
         segment: list[Mark] = []
         end = 0.0
         parts: list[Mark | None] = [*line, None]
-        for mark in parts:
-            if mark is None or (segment and mark.x0 - end > _GUTTER_PT):
+        for following in parts:
+            if following is None or (segment and following.x0 - end > _GUTTER_PT):
                 column = _column_of(segment, gutters)
                 box = Box.around(part.box for part in segment)
                 if column == 0:
@@ -139,9 +139,9 @@ def assign_columns(marks: Sequence[Mark], gutters: Sequence[float]) -> dict[int,
                     column = 0  # a script of a line that crosses the gutter
                 columns.setdefault(column, []).extend(segment)
                 segment = []
-            if mark is not None:
-                end = max(end, mark.x1) if segment else mark.x1
-                segment.append(mark)
+            if following is not None:
+                end = max(end, following.x1) if segment else following.x1
+                segment.append(following)
     return columns
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from docproc.page_columns import Column
 
 _WIDTH = 40
-_EPOCHS = 24
+_EPOCHS = 12
 _LEARNING_RATE = 3e-3
 # Labels of a mark: in an inline formula, begins one, in a display; each with a weight (0 = either is right).
 _N_HEADS = 3
@@ -177,7 +177,7 @@ def main() -> None:
     print(f"{len(examples)} columns, {sum(len(features) for features, _, _ in examples)} glyphs", flush=True)
     weights = train(examples, arguments.epochs, arguments.seed)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    small = {
+    small: dict[str, Any] = {
         name: value.astype(np.float16) if name not in ("mean", "scale") else value for name, value in weights.items()
     }
     np.savez_compressed(arguments.out, **small)
