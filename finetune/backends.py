@@ -9,6 +9,7 @@ from typing import Any
 from docproc.checkpoints import BUILT_IN, LoadedModel, load_model_and_processor, load_processor, resolve_device
 from docproc.errors import DependencyError, UsageError
 from finetune.options import FinetuneOptions, Recipe
+from finetune.processes import device_of_process
 
 # Memory (GiB) from which a preset is chosen: a card sold as 8 GB shows a little less.
 _PRESET_FROM_GIB = ((15.0, "16gb"), (11.0, "12gb"), (0.0, "8gb"))
@@ -89,7 +90,7 @@ def load_trainee(options: FinetuneOptions, recipe: Recipe, backend: str) -> Trai
     """
     import torch
 
-    device = resolve_device(options.device)
+    device = device_of_process(resolve_device(options.device))
     torch.manual_seed(options.seed)
     if backend == "unsloth":
         return _load_with_unsloth(options, recipe, device)

@@ -13,6 +13,7 @@ from docproc.latex.canonical import match_key
 from docproc.qwen2_vl import Qwen2VLRecognizer
 from docproc.recognition import Unread, recognize_all
 from finetune.dataset import Example, load_picture
+from finetune.processes import gather, share
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Scores:
 
 
 def read_examples(loaded: LoadedModel, examples: Sequence[Example], batch_size: str = "auto") -> list[Pair]:
-    """Read the pictures of the examples with one picture and one answer.
+    """Read the pictures of the examples with one picture and one answer; several processes share the work.
 
     Args:
         loaded: In eval mode.
@@ -52,17 +53,16 @@ def read_examples(loaded: LoadedModel, examples: Sequence[Example], batch_size: 
     Returns:
         Truth and reading of each.
     """
-    asked = [e for e in examples if e.is_scored]
-    if not asked:
-        return []
+    asked = share([e for e in examples if e.is_scored])
     recognizer = Qwen2VLRecognizer("finetune", lambda: loaded)
     read = recognize_all(recognizer, [load_picture(e.pictures[0]) for e in asked], recognizer.batch_size(batch_size))
-    return [
+    pairs = [
         Pair(e.latex, "", 0.0, source=e.document, name=e.origin, stop_reason="memory")
         if isinstance(r, Unread)
         else Pair(e.latex, r.latex, r.confidence, source=e.document, name=e.origin, stop_reason=r.stop_reason)
         for e, r in zip(asked, read, strict=True)
     ]
+    return gather(pairs)
 
 
 def score_pairs(pairs: Sequence[Pair]) -> Scores:

@@ -19,6 +19,7 @@ from finetune.backends import Trainee
 from finetune.dataset import CheckedData
 from finetune.evaluate import Scores
 from finetune.options import FinetuneOptions, Recipe, options_to_json
+from finetune.processes import is_first
 
 RECORD_FILE = "finetune.json"
 _PACKAGES = ("docproc", "torch", "transformers", "trl", "peft", "accelerate", "datasets", "unsloth", "bitsandbytes")
@@ -77,6 +78,8 @@ def write_record(folder: Path, record: dict[str, Any]) -> None:
     Raises:
         OutputError: The folder cannot be written.
     """
+    if not is_first():
+        return
     try:
         folder.mkdir(parents=True, exist_ok=True)
         temporary = folder / f".{RECORD_FILE}.tmp"

@@ -29,6 +29,7 @@ from finetune.dataset import CheckedData, Example, check_data, load_checked
 from finetune.evaluate import Scores, read_examples, score_pairs
 from finetune.labels import Labels
 from finetune.options import FinetuneOptions, Recipe, options_from_json, resolve_recipe
+from finetune.processes import first_then_others, is_first, process_count, start_processes
 from finetune.readers import read_reviewed, read_rows
 from finetune.result import (
     FinetuneResult,
@@ -68,6 +69,8 @@ def run(options: FinetuneOptions, report: Callable[[str], None] = logger.info) -
         OutputError: The folder cannot be written, or holds another run.
     """
     started = time.monotonic()
+    if not is_first():
+        report = logger.debug
     record = read_record(options.output)
     if options.resume:
         options = _resumed(options, record)
@@ -80,6 +83,7 @@ def run(options: FinetuneOptions, report: Callable[[str], None] = logger.info) -
     recipe = resolve_recipe(options, preset)
     require_packages(recipe)
     backend = choose_backend(options, recipe, device)
+    start_processes(device)
     data = _load_data(options)
     reasons = data.reasons()
     report(
@@ -96,27 +100,43 @@ def run(options: FinetuneOptions, report: Callable[[str], None] = logger.info) -
             write_record(options.output, record)
         elif record["data"]["sha256"] != data.sha256:
             raise InputError(f"{options.output}/data was changed since the run began. Start anew in another folder.")
-        before = record["elapsed_seconds"]
-        trainer = _train(options, recipe, trainee, data, Scores(**record["scores"]["before"]), stop, report)
+        earlier_seconds = record["elapsed_seconds"]
+        trainer = _train(options, recipe, trainee, data, stop, report)
         record["steps"] = trainer.state.global_step
-        lines = [json.dumps(entry) + "\n" for entry in trainer.state.log_history]
-        (options.output / "history.jsonl").write_text("".join(lines), encoding="utf-8")
         record["micro_batch_size"] = trainer.rows_at_once
-        record["elapsed_seconds"] = round(before + time.monotonic() - started, 1)
+        record["elapsed_seconds"] = round(earlier_seconds + time.monotonic() - started, 1)
         write_record(options.output, record)
         if stop.is_asked:
             return _result(options.output, record, data, is_interrupted=True)
         trainee.model.eval()
         record["scores"].update(_score_all("after", trainee, data, report))
+    if is_first():
+        _write_result(options, recipe, trainee, record, trainer.state.log_history, report)
+        record["elapsed_seconds"] = round(earlier_seconds + time.monotonic() - started, 1)
+        write_record(options.output, record)
+        write_report(options.output, record)
+        shutil.rmtree(options.output / "checkpoints", ignore_errors=True)
+    return _result(options.output, record, data, is_interrupted=False)
+
+
+def _write_result(
+    options: FinetuneOptions,
+    recipe: Recipe,
+    trainee: Trainee,
+    record: dict[str, Any],
+    history: list[dict[str, Any]],
+    report: Callable[[str], None],
+) -> None:
+    """Write the weights and how they came about."""
     save_model(options.output, trainee)
-    write_curves(options.output / "curves.png", trainer.state.log_history, Scores(**record["scores"]["before"]))
+    lines = [json.dumps(entry) + "\n" for entry in history]
+    (options.output / "history.jsonl").write_text("".join(lines), encoding="utf-8")
+    before, after = (Scores(**record["scores"][when]) for when in ("before", "after"))
+    write_curves(options.output / "curves.png", history, before)
+    if after.count and after.selection <= before.selection:
+        report("the training did not help on the held-out part: go on with the base model, or label more formulas")
     if options.merge and recipe.method == "lora":
         report(f"merged checkpoint: {merge(options.output, options)}")
-    record["elapsed_seconds"] = round(before + time.monotonic() - started, 1)
-    write_record(options.output, record)
-    write_report(options.output, record)
-    shutil.rmtree(options.output / "checkpoints", ignore_errors=True)
-    return _result(options.output, record, data, is_interrupted=False)
 
 
 def _resumed(options: FinetuneOptions, record: dict[str, Any] | None) -> FinetuneOptions:
@@ -136,6 +156,11 @@ def _load_data(options: FinetuneOptions) -> CheckedData:
     if not options.data and options.from_db is None:
         raise UsageError("Nothing to learn from: give --data DATA or --from-db docproc-out/docproc.db.")
     tokenizer = load_processor(str(BUILT_IN_FOLDER) if options.model == BUILT_IN else options.model).tokenizer
+    with first_then_others():
+        return _check_data(options, folder, Labels(tokenizer)) if is_first() else load_checked(folder)
+
+
+def _check_data(options: FinetuneOptions, folder: Path, labels: Labels) -> CheckedData:
     rows = [row for path in options.data for row in read_rows(path)]
     if options.from_db is not None:
         rows += read_reviewed(options.from_db)
@@ -144,7 +169,7 @@ def _load_data(options: FinetuneOptions) -> CheckedData:
             rows,
             read_rows(options.held_out) if options.held_out else (),
             read_rows(options.keep) if options.keep else (),
-            Labels(tokenizer),
+            labels,
             folder,
             held_out_share=options.held_out_share,
             seed=options.seed,
@@ -171,7 +196,6 @@ def _train(
     recipe: Recipe,
     trainee: Trainee,
     data: CheckedData,
-    before: Scores,
     stop: StopRequest,
     report: Callable[[str], None],
 ) -> Any:
@@ -181,7 +205,7 @@ def _train(
     from trl import SFTConfig
 
     examples = _mixed(data, options.seed)
-    world = _world_size()
+    world = process_count()
     if recipe.batch_size % world:
         raise UsageError(f"--batch-size {recipe.batch_size} cannot be shared by {world} devices; give a multiple.")
     steps = recipe.steps or max(1, math.ceil(recipe.epochs * len(examples) / recipe.batch_size))
@@ -226,6 +250,8 @@ def _train(
         seed=options.seed,
         data_seed=options.seed,
         report_to=[],
+        log_level="error",
+        ddp_find_unused_parameters=False,
         disable_tqdm=True,
         remove_unused_columns=False,
         dataset_kwargs={"skip_prepare_dataset": True},
@@ -271,12 +297,6 @@ def _mixed(data: CheckedData, seed: int) -> list[Example]:
 def _scored_part(examples: Sequence[Example], most: int, seed: int) -> list[Example]:
     scored = [e for e in examples if e.is_scored]
     return scored if len(scored) <= most else random.Random(seed).sample(scored, most)
-
-
-def _world_size() -> int:
-    from accelerate import PartialState
-
-    return int(PartialState().num_processes)
 
 
 def _result(folder: Path, record: dict[str, Any], data: CheckedData, *, is_interrupted: bool) -> FinetuneResult:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from docproc.errors import DependencyError
 from finetune.collator import split_batch
 from finetune.evaluate import Scores
+from finetune.processes import any_process
 
 if TYPE_CHECKING:
     import torch
@@ -91,6 +92,9 @@ def make_trainer_class(
                 total += loss.detach()
             return total
 
+        def _send_telemetry(self) -> None:
+            """TRL would tell its makers which trainer runs; docproc works offline and tells nobody."""
+
         def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
             """Score by recognition; what early stopping and the best checkpoint go by."""
             self.model.eval()
@@ -149,6 +153,7 @@ def make_callbacks(stop: StopRequest) -> list[Any]:
 
     class StopWhenAsked(TrainerCallback):  # type: ignore[misc]
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            stop.is_asked = any_process(stop.is_asked)
             if stop.is_asked:
                 control.should_save = control.should_training_stop = True
 

@@ -33,6 +33,9 @@ from finetune.result import find_license
 from finetune.train import run
 from tests.tiny_qwen2_vl import tokenizer_folder, write_tiny_qwen2_vl
 
+# For processes of their own, which do not see pytest's path.
+PATHS = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), "OMP_NUM_THREADS": "1"}
+
 pytest.importorskip("trl", reason="docproc[finetune] is not installed")
 
 
@@ -449,16 +452,36 @@ def test_interrupted_and_resumed_ends_like_an_undisturbed_run(
     assert records[0]["scores"] == records[1]["scores"]
 
 
+def program(options: FinetuneOptions, folder: Path) -> list[str]:
+    """Arguments for Python that run finetune in a process of its own."""
+    (folder / "options.json").write_text(json.dumps(options_to_json(options)))
+    (folder / "program.py").write_text(
+        "import json, sys\nfrom pathlib import Path\nfrom finetune.options import options_from_json\n"
+        "from finetune.train import run\nrun(options_from_json(json.loads(Path(sys.argv[1]).read_text())))\n"
+    )
+    return [str(folder / "program.py"), str(folder / "options.json")]
+
+
+@pytest.mark.slow
+def test_two_processes_learn_what_one_learns(options: FinetuneOptions, tmp_path: Path) -> None:
+    losses_by_count = {}
+    for count in (1, 2):
+        folder = tmp_path / str(count)
+        folder.mkdir()
+        one = replace(options, augment=False, output=folder / "out")
+        command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(count), *program(one, folder)]
+        subprocess.run(command, check=True, env=PATHS, timeout=300)
+        losses_by_count[count] = losses(folder / "out")
+    assert losses_by_count[2] == pytest.approx(losses_by_count[1], rel=0.01)
+
+
 @pytest.mark.slow
 def test_a_killed_run_ends_with_the_same_steps_and_scores(
     options: FinetuneOptions, finished: FinetuneOptions, tmp_path: Path
 ) -> None:
-    (tmp_path / "options.json").write_text(json.dumps(options_to_json(replace(options, output=tmp_path / "cut"))))
-    program = (
-        "import json, sys; from pathlib import Path; from finetune.options import options_from_json;"
-        "from finetune.train import run; run(options_from_json(json.loads(Path(sys.argv[1]).read_text())))"
+    process = subprocess.Popen(
+        [sys.executable, *program(replace(options, output=tmp_path / "cut"), tmp_path)], env=PATHS
     )
-    process = subprocess.Popen([sys.executable, "-c", program, str(tmp_path / "options.json")])
     complete = tmp_path / "cut" / "checkpoints" / "checkpoint-2" / "complete"
     deadline = time.monotonic() + 300
     while not complete.exists():
