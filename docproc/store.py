@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from docproc.database import BUSY_SECONDS, explained, open_database, transaction
 from docproc.formula_rows import index_formulas, insert_row, replace_formulas, storable
 from docproc.records import DocumentState, Failure, Recognition, Status, Summary
+from docproc.references import link_references
 from docproc.rows import (
     blocks_from_json,
     blocks_to_json,
@@ -149,8 +150,9 @@ class FormulaStore:
         self._restarts.pop(document_id, None)
 
     def finish_document(self, document_id: int, status: str) -> None:
-        """Close a document: `finished`, `partial` (something failed) or `failed`."""
+        """Close a document: `finished`, `partial` (something failed) or `failed`; link its references to formulas."""
         with transaction(self.connection, self.path):
+            link_references(self.connection, document_id)
             self.connection.execute(
                 "UPDATE documents SET status = ?, finished_at = ? WHERE id = ?", (status, _now(), document_id)
             )
@@ -337,12 +339,15 @@ class FormulaStore:
 
     def _rewrite_text(self, page_id: int) -> None:
         """Bring `pages.text` in step with a correction."""
-        ((blocks,),) = self.connection.execute("SELECT blocks FROM pages WHERE id = ?", (page_id,))
+        ((blocks, document_id),) = self.connection.execute(
+            "SELECT blocks, document_id FROM pages WHERE id = ?", (page_id,)
+        )
         rows = self.connection.execute(
             "SELECT position, coalesce(corrected_latex, latex) FROM formulas WHERE page_id = ?", (page_id,)
         )
         text = plain_text(blocks_from_json(blocks), dict(rows.fetchall()))
         self.connection.execute("UPDATE pages SET text = ? WHERE id = ?", (text, page_id))
+        link_references(self.connection, document_id, page_id)
 
 
 def _now() -> str:
