@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import re
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import cv2
 
 from docproc.records import MARK_CLOSE, MARK_OPEN, Block, BlockKind, Box, FormulaKind
+from docproc.word_kinds import is_code
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,6 +51,13 @@ class _Line:
     pieces: list[tuple[float, str]]
     """Left edge and text of words and marks."""
     is_formula: bool = False
+    sizes: list[float] = field(default_factory=list)
+    """Heights of the words' boxes."""
+
+    @property
+    def size(self) -> float:
+        """Usual height of its words."""
+        return statistics.median(self.sizes) if self.sizes else self.box.height
 
     @property
     def text(self) -> str:
@@ -148,8 +156,7 @@ def blocks_from_words(words: Sequence[OcrWord], regions: Sequence[Region]) -> li
     lines = _lines(words, regions)
     if not lines:
         return []
-    text_heights = [line.box.height for line in lines if not line.is_formula]
-    height = statistics.median(text_heights) if text_heights else statistics.median(line.box.height for line in lines)
+    height = statistics.median([line.size for line in lines if not line.is_formula] or [line.size for line in lines])
     blocks: list[Block] = []
     previous: _Line | None = None
     for line in _in_reading_order(lines, height):
@@ -157,13 +164,14 @@ def blocks_from_words(words: Sequence[OcrWord], regions: Sequence[Region]) -> li
         goes_on = (
             previous is not None
             and blocks[-1].kind is kind
-            and kind in (BlockKind.PARAGRAPH, BlockKind.HEADING)
+            and kind in (BlockKind.PARAGRAPH, BlockKind.HEADING, BlockKind.CODE)
             and _goes_on(previous, line, height)
         )
         if goes_on:
             last = blocks[-1]
             assert last.box is not None
-            blocks[-1] = Block(kind, _joined(last.text, line.text), last.level, last.box | line.box)
+            joined = f"{last.text}\n{line.text}" if kind is BlockKind.CODE else _joined(last.text, line.text)
+            blocks[-1] = Block(kind, joined, last.level, last.box | line.box)
         else:
             blocks.append(Block(kind, line.text, 1 if kind is BlockKind.HEADING else 0, line.box))
         previous = line
@@ -190,6 +198,7 @@ def _lines(words: Sequence[OcrWord], regions: Sequence[Region]) -> list[_Line]:
             line = by_number[word.line] = _Line(word.box, [])
             lines.append(line)
         line.box = line.box | word.box
+        line.sizes.append(word.box.height)
         line.pieces.append((word.box.x0, text))
     lines = _rows(lines)
     for index, region in enumerate(regions):
@@ -225,6 +234,7 @@ def _rows(lines: list[_Line]) -> list[_Line]:
             lower = min(line.box.height, row.box.height)
             if gap < 1.2 * lower and (level > 0.6 * lower or shared > 0.6 * lower):
                 row.pieces += line.pieces
+                row.sizes += line.sizes
                 row.box = row.box | line.box
                 break
         else:
@@ -248,15 +258,19 @@ def _home(lines: list[_Line], region: Region) -> _Line | None:
 def _kind(line: _Line, height: float) -> BlockKind:
     if line.is_formula:
         return BlockKind.FORMULA
+    if MARK_OPEN not in line.text and is_code(line.text):
+        return BlockKind.CODE
     letters = sum(char.isalpha() for char in line.text)
-    is_title = letters >= 3 and len(line.text) < 90 and MARK_OPEN not in line.text
-    return BlockKind.HEADING if is_title and line.box.height > _HEADING_SIZE * height else BlockKind.PARAGRAPH
+    is_title = letters >= 3 and len(line.text) < 90 and not re.search(rf"[{MARK_OPEN}={{}}]", line.text)
+    return BlockKind.HEADING if is_title and line.size > _HEADING_SIZE * height else BlockKind.PARAGRAPH
 
 
 def _goes_on(above: _Line, line: _Line, height: float) -> bool:
     """Whether a line continues the paragraph of the line before it."""
     if line.box.y0 < above.box.y0 - height:  # top of the next column: a sentence that has not ended goes on there
         return not above.text.endswith((".", ":", "!", "?"))
+    if is_code(line.text):
+        return line.box.y0 - above.box.y1 < 2 * height
     is_near = line.box.y0 - above.box.y1 < _PARAGRAPH_GAP * height
     is_indented = line.box.x0 > above.box.x0 + _INDENT * height and line.text[:1].isupper()
     ends_short = above.box.x1 < line.box.x1 - 4 * height and above.text.endswith((".", ":"))

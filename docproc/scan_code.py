@@ -31,6 +31,20 @@ def mark_code(ink: Ink, lines: list[ScanLine]) -> None:
             for box in code
         )
         line.is_monospaced = line.is_monospaced or (misfit < 0.125 and is_near)
+    _spread(ink, lines)
+
+
+def _spread(ink: Ink, lines: list[ScanLine]) -> None:
+    """Take short lines that begin where a neighboring line of code begins for code too, from line to line."""
+    ordered = sorted(lines, key=lambda line: line.box.y0)
+    for sequence in (ordered, ordered[::-1]):
+        for index, line in enumerate(sequence):
+            if line.is_monospaced or len(line.parts) > 12:
+                continue
+            for other in sequence[max(0, index - 3) : index]:
+                is_level = abs(other.box.x0 - line.box.x0) < 0.3 * ink.em
+                if other.is_monospaced and is_level and abs(other.baseline - line.baseline) < 1.6 * ink.em:
+                    line.is_monospaced = True
 
 
 def _misfit_to_pitch(ink: Ink, line: ScanLine) -> tuple[float, int]:

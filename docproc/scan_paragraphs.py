@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 TABLE_RULE_EM = 9.0
 
 
-def settle_lines(ink: Ink, lines: list[ScanLine]) -> list[ScanLine]:
+def settle_lines(ink: Ink, lines: list[ScanLine], gutters: list[float]) -> list[ScanLine]:
     """Settle `is_prose` of the lines of a printed page.
 
     Args:
         ink: Of the page.
         lines: All lines; `is_prose` is set in place where the lines around speak against it.
+        gutters: Between columns.
 
     Returns:
         The lines without the fragments that became words of a line of prose.
@@ -30,6 +31,7 @@ def settle_lines(ink: Ink, lines: list[ScanLine]) -> list[ScanLine]:
     _release_displays_with_words(ink, lines)
     _keep_lines_of_paragraphs(ink, lines)
     _keep_tables(ink, lines)
+    _keep_pieces_of_prose(ink, lines, gutters)
     return _give_fragments_to_prose(ink, lines)
 
 
@@ -72,6 +74,24 @@ def _keep_lines_of_paragraphs(ink: Ink, lines: list[ScanLine]) -> None:
         for other in prose:
             distance = abs(line.baseline - other.baseline)
             if abs(line.box.x0 - other.box.x0) < 0.4 * ink.em and 0.8 * ink.em < distance < reach:
+                line.is_prose = True
+                break
+
+
+def _keep_pieces_of_prose(ink: Ink, lines: list[ScanLine], gutters: list[float]) -> None:
+    """Mark pieces as prose that continue a line of prose: no display shares its line with a sentence."""
+    prose = [line for line in lines if line.is_prose and line.box.width > 3 * ink.em]
+    for line in lines:
+        if line.is_prose or line.is_monospaced or not any(word.text for word in line.words):
+            continue
+        if all(word.kind is WordKind.REFERENCE for word in line.words):
+            continue
+        for other in prose:
+            gap = max(line.box.x0 - other.box.x1, other.box.x0 - line.box.x1)
+            is_level = abs(line.baseline - other.baseline) < 0.3 * ink.em
+            between = sorted((line.box.center[0], other.box.center[0]))
+            is_across = any(between[0] < gutter < between[1] for gutter in gutters)
+            if is_level and gap < 4 * ink.em and not is_across:
                 line.is_prose = True
                 break
 

@@ -64,7 +64,7 @@ def find_in_image(page: Page, options: RegionOptions, words: Sequence[OcrWord] |
     if by_hand:
         mark_words(lines)
     else:
-        lines = settle_lines(ink, lines)
+        lines = settle_lines(ink, lines, gutters)
     displays = _find_displays(ink, lines, gutters, has_ocr=words is not None, by_hand=by_hand)
     regions = []
     for display in displays:
