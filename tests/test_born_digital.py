@@ -1,0 +1,133 @@
+"""Formulas of born-digital pages, found in the samples and in made-up text layers."""
+
+import json
+import pickle
+import re
+
+import pymupdf
+import pytest
+
+from docproc.born_digital import find_in_text_layer
+from docproc.font_statistics import FontRole, FontStatistics, count_fonts, gather_font_statistics
+from docproc.latex.canonical import match_key
+from docproc.options import RegionOptions
+from docproc.records import Box, FormulaKind, Glyph, Region, TextLayer
+from docproc.text_layer import read_text_layer
+from tests.conftest import SAMPLES
+
+NAMES = ("calculus-notes", "physics-two-columns")
+
+
+def find_all(name: str) -> dict[int, list[Region]]:
+    with pymupdf.open(SAMPLES / f"{name}.pdf") as document:
+        statistics = gather_font_statistics(document, range(1, len(document) + 1))
+        found = {}
+        for number, page in enumerate(document, start=1):
+            size = page.rect.width, page.rect.height
+            found[number] = find_in_text_layer(read_text_layer(page), *size, statistics, RegionOptions())
+        return found
+
+
+def read_truth(name: str) -> list[tuple[int, str, Box, str, str | None]]:
+    lines = (SAMPLES / f"{name}.truth.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    return [(r["page"], r["kind"], Box(*r["box"]), r["latex"], r["equation_number"]) for r in rows]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_samples_are_found_with_few_exceptions(name: str) -> None:
+    found, truth = find_all(name), read_truth(name)
+    hits = [
+        any(region.kind == kind and region.box.padded(1).iou(box.padded(1)) > 0.5 for region in found[page])
+        for page, kind, box, _, _ in truth
+    ]
+    assert sum(hits) >= 0.93 * len(truth)
+    assert sum(map(len, found.values())) <= 1.1 * len(truth)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_equation_numbers_are_split_off(name: str) -> None:
+    found = find_all(name)
+    numbered = [row for row in read_truth(name) if row[4]]
+    assert numbered
+    for page, _, box, _, number in numbered:
+        region = max(found[page], key=lambda region: region.box.iou(box))
+        assert region.equation_number == number
+        assert region.box.x1 < box.x1 + 5, "the number lies outside the box"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_latex_from_glyphs_is_right_wherever_it_is_given(name: str) -> None:
+    found = find_all(name)
+    checked = 0
+    for page, kind, box, latex, _ in read_truth(name):
+        region = max(found[page], key=lambda region: region.box.padded(1).iou(box.padded(1)))
+        if kind == "inline" and region.glyph_latex is not None and region.box.padded(1).iou(box.padded(1)) > 0.9:
+            checked += 1
+            assert match_key(region.glyph_latex) == match_key(re.sub(r"[.,]$", "", latex))
+    assert checked >= 12
+
+
+def test_reading_order_and_context() -> None:
+    regions = find_all("physics-two-columns")[1]
+    middle = 300
+    columns = [region.box.x0 > middle for region in regions if region.box.width < middle]
+    assert columns == sorted(columns), "the left column is read before the right one"
+    inline = [region for region in regions if region.kind is FormulaKind.INLINE]
+    assert all(region.text_before or region.text_after for region in inline)
+    assert all(len(region.text_before) <= 120 and len(region.text_after) <= 120 for region in regions)
+
+
+def line_of(text: str, y: float, font: str = "Serif-Roman", x: float = 72.0, size: float = 10.0) -> list[Glyph]:
+    glyphs = []
+    for char in text:
+        width = size * (0.3 if char in " ,.;:()[]" else 0.5)
+        box = Box(x, y, x, y) if char == " " else Box(x, y - 0.65 * size, x + width, y)
+        glyphs.append(Glyph(char, box, (x, y), size, font, is_italic="Italic" in font))
+        x += width
+    return glyphs
+
+
+PROSE = (
+    "On 5 May 2021 the price was $5 (see [12], p. 7) and rose by 3 %",
+    "to $1,250.00 within two weeks. See https://example.org/a-b and the",
+    "table in Section 2.1 for the others; vitamin C was kept at 20 degrees",
+    "as the three authors had said before (i) and (ii) it became clear",
+)
+
+
+def find_in_lines(lines: list[list[Glyph]], **roles: FontRole) -> list[Region]:
+    layer = TextLayer(tuple(glyph for line in lines for glyph in line))
+    statistics = FontStatistics({"Serif-Roman": FontRole.TEXT, **roles}, {"Serif-Roman": 0.9}, "Serif-Roman", 10.0)
+    return find_in_text_layer(layer, 595, 842, statistics, RegionOptions())
+
+
+def test_prices_dates_references_and_labels_are_no_formulas() -> None:
+    lines = [line_of(text, 100 + 12 * i) for i, text in enumerate(PROSE * 3)]
+    assert find_in_lines(lines) == []
+
+
+def test_code_is_no_formula() -> None:
+    code = ["for i in range(n):", "    x[i] = a * y[i] + b", "    if x[i] <= 0: break"]
+    lines = [line_of(text, 100 + 12 * i) for i, text in enumerate(PROSE)]
+    lines += [line_of(text, 160 + 12 * i, font="Some-Mono") for i, text in enumerate(code)]
+    assert find_in_lines(lines, **{"Some-Mono": FontRole.CODE}) == []
+
+
+@pytest.mark.parametrize(
+    "glyphs", [(), tuple(line_of("   ", 100)), tuple(line_of("=", 100)), tuple(line_of("\ufffd" * 9, 100))]
+)
+def test_odd_pages_do_not_raise(glyphs: tuple[Glyph, ...]) -> None:
+    layer = TextLayer(glyphs, rules=(Box(0, 0, 0, 0), Box(5, 5, 500, 5.1)), figures=(Box(0, 0, 1, 1),))
+    assert isinstance(find_in_text_layer(layer, 595, 842, None, RegionOptions()), list)
+
+
+def test_font_statistics_tell_text_code_and_mathematics_apart_and_can_be_sent() -> None:
+    prose = [glyph for i in range(8) for glyph in line_of("several ordinary words of prose", 100 + 12 * i)]
+    letters = [glyph for i in range(20) for glyph in line_of("x", 300, font="Strange", x=80 + 20 * i)]
+    statistics = pickle.loads(pickle.dumps(count_fonts([prose + letters])))
+    assert statistics.role("Serif-Roman") is FontRole.CODE, "letters of equal width are code"
+    assert statistics.role("Strange") is FontRole.MATH
+    assert statistics.role("CMMI10") is FontRole.MATH
+    assert statistics.role("Courier") is FontRole.CODE
+    assert statistics.role("Unheard-Of") is FontRole.TEXT

@@ -1,0 +1,68 @@
+"""Glyphs, rules and figures of born-digital pages, in points of the page as displayed."""
+
+import pymupdf
+import pytest
+
+from docproc.text_layer import read_text_layer
+
+
+def page_with(
+    text: str = "Area", rotation: int = 0, crop: tuple[float, float, float, float] | None = None
+) -> pymupdf.Page:
+    document = pymupdf.open()
+    page = document.new_page(width=300, height=200)
+    page.insert_text((100, 120), text, fontsize=10, fontname="tiro")
+    page.draw_rect(pymupdf.Rect(100, 125, 140, 125.4), color=None, fill=(0, 0, 0))
+    page.draw_line((50, 150), (250, 150), width=0.5)
+    page.draw_circle((250, 50), 20)
+    if crop is not None:
+        page.set_cropbox(pymupdf.Rect(*crop))
+    page.set_rotation(rotation)
+    return pymupdf.open("pdf", document.tobytes())[0]
+
+
+def test_glyphs_keep_their_order_and_spaces_and_have_ink_heights() -> None:
+    layer = read_text_layer(page_with("a by"))
+    assert "".join(glyph.text for glyph in layer.glyphs) == "a by"
+    a, _, b, y = layer.glyphs
+    assert a.size_pt == pytest.approx(10)
+    assert a.origin == pytest.approx((100, 120), abs=0.01)
+    assert a.box.y0 > b.box.y0 + 1.5, "an a is lower than a b"
+    assert y.box.y1 > 121 > a.box.y1, "only the y goes below the line"
+
+
+def test_thin_rectangles_and_lines_are_rules_and_curves_are_figures() -> None:
+    layer = read_text_layer(page_with())
+    assert sorted(round(rule.width) for rule in layer.rules) == [40, 200]
+    (figure,) = layer.figures
+    assert figure.center == pytest.approx((250, 50), abs=1)
+
+
+@pytest.mark.parametrize("rotation", [90, 180, 270])
+def test_text_that_stands_upright_only_after_rotation(rotation: int) -> None:
+    document = pymupdf.open()
+    page = document.new_page(width=300, height=200)
+    point = {90: (120, 150), 180: (150, 100), 270: (120, 50)}[rotation]
+    page.insert_text(point, "up", fontsize=10, rotate=rotation)
+    page.insert_text((20, 20), "no", fontsize=10)
+    page.set_rotation(rotation)
+    turned = pymupdf.open("pdf", document.tobytes())[0]
+    layer = read_text_layer(turned)
+    assert "".join(glyph.text for glyph in layer.glyphs) == "up", "what lies sideways on the screen is left out"
+    picture = turned.get_pixmap(dpi=72, colorspace=pymupdf.csGRAY)
+    for glyph in layer.glyphs:
+        x, y = (round(value) for value in glyph.box.center)
+        block = [picture.pixel(i, j)[0] for i in range(x - 2, x + 3) for j in range(y - 3, y + 4)]
+        assert min(block) < 200, "the box lies on ink of the page as displayed"
+
+
+def test_crop_box_moves_the_origin() -> None:
+    whole = read_text_layer(page_with()).glyphs[0]
+    cropped = read_text_layer(page_with(crop=(30, 20, 280, 190))).glyphs[0]
+    assert cropped.origin == pytest.approx((whole.origin[0] - 30, whole.origin[1] - 20), abs=0.01)
+
+
+def test_empty_page() -> None:
+    document = pymupdf.open()
+    layer = read_text_layer(document.new_page())
+    assert layer.glyphs == layer.rules == layer.figures == ()
