@@ -32,6 +32,7 @@ _ROWS = {"align": "aligned", "align*": "aligned", "alignat": "alignedat", "align
          "flalign": "aligned", "flalign*": "aligned", "split": "aligned", "eqnarray": "aligned",
          "eqnarray*": "aligned", "gather": "gathered", "gather*": "gathered", "multline": "multlined",
          "multline*": "multlined"}
+_OWN_FONT = frozenset((r"\operatorname", r"\operatornamewithlimits"))
 _WHOLE = frozenset(("equation", "equation*", "displaymath", "math"))
 
 
@@ -45,7 +46,10 @@ def respell(items: list[Node]) -> list[Node]:
             items = only.rows[0][0].items
         else:
             break
-    return _respell(items)
+    out = _respell(items)
+    while len(out) == 1 and isinstance(out[0], Group):
+        out = out[0].items
+    return out
 
 
 def _respell(items: list[Node], before_dollar: bool = False) -> list[Node]:
@@ -180,18 +184,35 @@ def _apply_switch(command: str, items: list[Node]) -> list[Node]:
     for index, item in enumerate(items):
         if isinstance(item, Symbol) and item.text in FONT_SWITCHES:
             return out + _apply_switch(FONT_SWITCHES[item.text], items[index + 1:])
-        if _is_ordinary(item):
+        if isinstance(item, Symbol) and item.text.startswith(r"\dots"):
+            dots, space = settle_dots(item.text, items, index)
+            out += [Symbol(dots), Symbol(space)] if space else [Symbol(dots)]
+        elif _is_ordinary(item):
             return [*out, Command(command, [_argument(Group(items[index:])) or Group([])])]
-        if isinstance(item, Fence):
+        elif isinstance(item, Fence):
             parts = [Group(_respell([Symbol(switch), *part.items])) for part in item.parts]
             out += _respell_node(Fence(item.left, parts, item.middles, item.right, item.start))
         elif isinstance(item, Scripts):
             sub, sup = (Group(_respell([Symbol(switch), *x.items])) if x else None for x in (item.sub, item.sup))
             base = _apply_switch(command, [item.base]) if item.base is not None else []
             out += [*base[:-1], Scripts(base[-1] if base else None, sub, sup, item.limits, item.start)]
-        elif isinstance(item, Command):
-            args = [Group(_respell([Symbol(switch), *arg.items])) for arg in item.args]
+        elif isinstance(item, Command) and item.name not in _OWN_FONT:
+            args = [Group(_switch_rows(switch, arg.items)) for arg in item.args]
             out += _respell_node(Command(item.name, args, item.option, item.raw, item.raw_option, item.is_starred))
         else:
             out += _respell([item])
+    return out
+
+
+def _switch_rows(switch: str, items: list[Node]) -> list[Node]:
+    r"""The switch at the head of each row of `\substack`, or of the one row of any other argument."""
+    out: list[Node] = []
+    row: list[Node] = []
+    for item in [*items, None]:
+        if item is None or (isinstance(item, Symbol) and item.text == r"\\"):
+            out += _respell([Symbol(switch), *row])
+            out += [] if item is None else [item]
+            row = []
+        else:
+            row.append(item)
     return out

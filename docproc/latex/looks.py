@@ -214,7 +214,7 @@ def _fold_scripts(item: Scripts, font: str, in_script: bool) -> list[Node]:
         if item.limits == r"\nolimits":
             base += last.args[0].items
             last = base.pop() if base else None
-        elif item.limits == r"\limits":
+        elif item.limits == r"\limits" and (sub or sup):
             node: Node = last.args[0]
             node = Command(r"\overset", [sup, Group([node])]) if sup else node
             node = Command(r"\underset", [sub, Group([node])]) if sub else node

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from docproc.latex.commands import ENVIRONMENTS, KNOWN
+import re
+
+from docproc.latex.commands import ENVIRONMENTS, KNOWN, SPACES, TEXT_COMMANDS
+from docproc.latex.look_tables import TEXT_FONTS
 from docproc.latex.tree import Command, Environment, Fence, Group, Node, Scripts, Symbol
 
 # Real LaTeX, but colour, overprinting, references, tables or boxes of text: not a formula to read from a picture.
@@ -14,6 +17,11 @@ _UNREADABLE_LIST = r"""
 \Alpha \Beta \Epsilon \Zeta \Eta \Iota \Kappa \Mu \Nu \Omicron \omicron \Rho \Tau \Chi \origof \imageof
 """
 _UNREADABLE = frozenset(_UNREADABLE_LIST.split())
+_TEXT = frozenset(f"\\{name}" for name in TEXT_COMMANDS.split())
+_IN_TEXT = frozenset(SPACES) | frozenset(TEXT_FONTS) | frozenset((
+    r"\ldots", r"\dots", r"\textellipsis", r"\_", r"\&", r"\%", r"\$", r"\#", r"\-", r"\mbox", r"\text"))
+_COMMAND = re.compile(r"\\(?:[a-zA-Z]+|.)", re.DOTALL)
+_MATH = re.compile(r"\$[^$]*\$")
 _UNREADABLE_ENVIRONMENTS = frozenset(("CD", "cases*", "dcases*"))
 _UNREADABLE_CHARACTERS = frozenset("\"`#$@~\\")
 
@@ -49,6 +57,8 @@ def _is_learnable_command(item: Command) -> bool:
         raw = item.raw[0]
         return raw.isascii() and not any(x in raw for x in (r"\includegraphics", r"\color", r"\ref"))
     if any(not raw.isascii() for raw in item.raw):
+        return False
+    if item.name in _TEXT and not all(name in _IN_TEXT for name in _COMMAND.findall(_MATH.sub("", item.raw[0]))):
         return False
     if item.name == r"\substack":
         items = [x for x in item.args[0].items if not (isinstance(x, Symbol) and x.text == r"\\")]

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from docproc.latex.commands import (
     ARGUMENTS,
     ENVIRONMENT_ARGUMENTS,
-    FONT_SWITCHES,
     INFIX,
     LENGTH_COMMANDS,
     SPACES,
@@ -142,6 +141,12 @@ def _stray(text: str) -> str:
     return f"unexpected {text}"
 
 
+def _is_baseless(node: Node) -> bool:
+    """Whether scripts after the node hang on nothing: spaces, styles, row ends."""
+    return (isinstance(node, Symbol) and node.text in _NO_BASE) or (
+        isinstance(node, Command) and node.name in _NO_BASE)
+
+
 class _Parser:
     def __init__(self, latex: str) -> None:
         self.latex = latex
@@ -176,7 +181,7 @@ class _Parser:
                 self.at += 1
                 if items and isinstance(items[-1], Scripts) and items[-1].sub is None and items[-1].sup is None:
                     items[-1].limits = text
-                elif items:
+                elif items and not _is_baseless(items[-1]):
                     items[-1] = Scripts(items[-1], None, None, text, start)
                 else:
                     raise LatexError(f"{text} without an operator", start)
@@ -190,8 +195,7 @@ class _Parser:
     def attach_script(self, items: list[Node], depth: int) -> None:
         text, start, _ = self.tokens[self.at]
         base: Node | None = None
-        if items and not (isinstance(items[-1], (Symbol, Command))
-                          and (items[-1].text if isinstance(items[-1], Symbol) else items[-1].name) in _NO_BASE):
+        if items and not _is_baseless(items[-1]):
             base = items.pop()
         scripts = base if isinstance(base, Scripts) else Scripts(base, None, None, "", start)
         self.at += 1
@@ -404,8 +408,3 @@ class _Parser:
                 self.at = end + 1
                 return f"{gap}[{inner}]"
         return gap
-
-
-def is_switch(node: Node) -> bool:
-    r"""Whether the node changes the font of the rest of its group (`\rm`)."""
-    return isinstance(node, Symbol) and node.text in FONT_SWITCHES
