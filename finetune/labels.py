@@ -62,7 +62,7 @@ class Labels:
         if len(ids) > TOKENS_AT_MOST:
             raise LabelError(f"its LaTeX has over {TOKENS_AT_MOST} tokens, more than recognition writes")
         if self._tokenizer.unk_token_id is not None and self._tokenizer.unk_token_id in ids:
-            words = sorted({w for w in spelled.split() if self._tokenizer.unk_token_id in self._encode(w)})
+            words = sorted({w for w in _model_tokens(latex) if self._tokenizer.unk_token_id in self._encode(w)})
             raise LabelError(f"the model's vocabulary lacks {' '.join(words)}")
         return spelled
 
