@@ -350,7 +350,8 @@ def _is_prose(ink: Ink, line: ScanLine) -> bool:
     prose = widths[WordKind.PROSE]
     if any(word.text for word in line.words):
         count = sum(word.kind is WordKind.PROSE for word in line.words)
-        return prose > math or count >= 4
+        starts_as_sentence = count >= 2 and all(word.kind is WordKind.PROSE for word in line.words[:2])
+        return prose > math or count >= 4 or starts_as_sentence
     # Without OCR: long words, and letters that stand on the line.
     long_words = sum(word.x1 - word.x0 for word in line.words if word.kind is WordKind.PROSE and len(word.parts) >= 3)
     is_wordy = long_words > 0.5 * line.box.width and math < 0.3 * prose

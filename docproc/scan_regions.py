@@ -35,6 +35,8 @@ _NUMBER_GAP_EM = 1.2
 _NUMBER = re.compile(r"[(\[（]((?=\W*\w*\W?\d)[A-Z]{0,4}[.\-]?\d{1,3}(?:[.\-–:]\d{1,3})*[a-z]?[*′']?)[)\]）]")
 # Light edge of the ink: the boxes of components fell short of the true ones by this, median of ten degraded pages.
 _EDGE_EM = 0.035
+# Nothing larger than this share of the page is one display: it is a frame, a photo or a page that was not understood.
+_LARGEST_SHARE = 0.5
 
 
 @dataclass(slots=True)
@@ -227,6 +229,8 @@ def _is_display(ink: Ink, display: _Display, *, has_ocr: bool) -> bool:
     height = float(boxes[:, 3].max() - boxes[:, 1].min())
     letters = int((boxes[:, 3] - boxes[:, 1] > 0.5 * ink.x_height).sum())
     if letters < 2 or width < ink.em or height < 0.8 * ink.x_height:
+        return False
+    if width * height > _LARGEST_SHARE * ink.shape[0] * ink.shape[1]:
         return False
     widths = {kind: sum(w.x1 - w.x0 for w in display.words if w.kind is kind) for kind in WordKind}
     math = widths[WordKind.MATH] + widths[WordKind.OPERATOR] + widths[WordKind.FUNCTION]
