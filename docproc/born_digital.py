@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from docproc.display_formulas import Display, gather_displays, line_boxes
 from docproc.encodings import ACCENTS
 from docproc.font_statistics import FontStatistics, count_fonts
-from docproc.glyph_latex import describe_glyphs, is_whole, write_latex
+from docproc.glyph_latex import describe_glyphs, goes_on, is_whole, write_latex
 from docproc.glyph_tagger import load_tagger, tag_marks
 from docproc.page_columns import Column, take_apart
 from docproc.page_marks import Mark
@@ -45,9 +45,10 @@ def find_in_text_layer(
         statistics = count_fonts([layer.glyphs])
     columns = take_apart(layer, width_pt, statistics)
     found: list[tuple[Row, Region]] = []
+    links: dict[int, Region] = {}
     for column in columns:
         apply_tags(column, tag_marks(column.features(statistics), load_tagger()))
-        found.extend(_find_in_column(column, layer, statistics.body_font))
+        found.extend(_find_in_column(column, layer, statistics.body_font, links))
     crossing = sorted(row.y for column in columns if column.number == 0 for row in column.rows)
 
     def order(row: Row, x0: float) -> tuple[int, int, float, float]:
@@ -55,19 +56,29 @@ def find_in_text_layer(
         return (section if len(columns) > 1 else 0, row.column, row.y, x0)
 
     found.sort(key=lambda item: order(item[0], item[1].box.x0))
+    places = {id(region): place for place, (_, region) in enumerate(found)}
+    found = [
+        (row, replace(region, continues=places[id(links[id(region)])]) if id(region) in links else region)
+        for row, region in found
+    ]
     rows = sorted((row for column in columns for row in column.rows), key=lambda row: order(row, row.x0))
     return _with_context(found, rows)
 
 
-def _find_in_column(column: Column, layer: TextLayer, body_font: str) -> list[tuple[Row, Region]]:
+def _find_in_column(
+    column: Column, layer: TextLayer, body_font: str, links: dict[int, Region]
+) -> list[tuple[Row, Region]]:
+    """Regions of one column with their rows; `links` notes (by id) which region goes on from which."""
     rows, size = column.rows, column.body_size
     displays = gather_displays(rows, column.layout, size)
     found = [(display.rows[0], _display_region(display, layer.rules, size)) for display in displays]
     before_line: Mark | None = None
+    broken: Region | None = None  # the last formula of the line above, if it must go on
     for row, pieces in zip(rows, column.pieces, strict=True):
         if row.is_display or is_listing(row):
-            before_line = None
+            before_line = broken = None
             continue
+        last_region: Region | None = None
         for piece in pieces:
             box = Box.around(mark.box for mark in piece)
             if not row.is_table:
@@ -76,8 +87,13 @@ def _find_in_column(column: Column, layer: TextLayer, body_font: str) -> list[tu
             is_sure = is_whole(row.marks, piece, before_line) and not _has_strangers(rows, piece, box)
             latex = write_latex(piece, row.y, row.size, inside, body_font) if is_sure else None
             symbols = describe_glyphs(piece)
-            found.append((row, Region(FormulaKind.INLINE, box, glyph_latex=latex, glyph_symbols=symbols)))
+            region = Region(FormulaKind.INLINE, box, glyph_latex=latex, glyph_symbols=symbols)
+            if broken is not None and piece[0] is row.marks[0]:
+                links[id(region)] = broken
+            found.append((row, region))
+            last_region = region if piece[-1] is row.marks[-1] and goes_on(piece) else None
         before_line = row.marks[-1]
+        broken = last_region
     return found
 
 

@@ -210,7 +210,21 @@ def gather_displays(rows: Sequence[Row], layout: ColumnLayout, size: float) -> l
         elif group:
             displays.append(_make_display(group, layout))
             group = []
+    _adopt_numbers(displays, rows, layout)
     return [display for display in displays if any(mark.kind is Kind.MATH for mark in display.marks)]
+
+
+def _adopt_numbers(displays: Sequence[Display], rows: Sequence[Row], layout: ColumnLayout) -> None:
+    """Give displays the numbers that stand on a line of their own beside them (arrays, tall fractions)."""
+    for row in rows:
+        if row.is_display or len(row.marks) > 12:
+            continue
+        body, number = split_number(row, layout)
+        if number is None or body:
+            continue
+        for display in displays:
+            if display.number is None and min(m.y0 for m in display.marks) < row.y < max(m.y1 for m in display.marks):
+                display.number = number
 
 
 def _make_display(rows: Sequence[Row], layout: ColumnLayout) -> Display:

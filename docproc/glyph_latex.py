@@ -143,6 +143,11 @@ def is_whole(marks: Sequence[Mark], piece: Sequence[Mark], before_line: Mark | N
     return True
 
 
+def goes_on(piece: Sequence[Mark]) -> bool:
+    """Whether a formula at the end of a line must go on in the next: TeX breaks behind relations and operators."""
+    return piece[-1].text in _BINARY or _balance(piece) > 0
+
+
 def _is_letter(mark: Mark) -> bool:
     return len(mark.word) == 1 and mark.text not in "aAI"
 
