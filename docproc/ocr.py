@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import statistics
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -182,7 +183,10 @@ def _lines(words: Sequence[OcrWord], regions: Sequence[Region]) -> list[_Line]:
     lines: list[_Line] = []
     by_number: dict[int, _Line] = {}
     tails: dict[int, str] = {}
+    alone = Counter(word.line for word in words)
     for word in words:
+        if alone[word.line] == 1 and _is_number_of_display(word, regions):
+            continue  # the region holds it
         covering = next((i for i, region in enumerate(regions) if _covers(region.box, word.box)), None)
         text = word.text
         if covering is not None:
@@ -209,6 +213,14 @@ def _lines(words: Sequence[OcrWord], regions: Sequence[Region]) -> list[_Line]:
         else:
             home.pieces.append((region.box.x0, mark + tails.get(index, "")))
     return [line for line in lines if line.text]
+
+
+def _is_number_of_display(word: OcrWord, regions: Sequence[Region]) -> bool:
+    """Whether a word is an equation number: in brackets, on the height of a numbered display."""
+    return bool(re.fullmatch(r"[(\[]\S*\d\S*[)\]]", word.text)) and any(
+        region.equation_number is not None and region.box.y0 - 2 < word.box.center[1] < region.box.y1 + 2
+        for region in regions
+    )
 
 
 def _covers(formula: Box, word: Box) -> bool:

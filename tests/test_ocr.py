@@ -41,6 +41,7 @@ def test_formulas_take_their_place_in_the_sentence(words: list[OcrWord]) -> None
     assert f"Its speed is {MARK_OPEN}1{MARK_CLOSE} at all times in this case:" in texts[0]
     assert [block.kind for block in blocks].count(BlockKind.FORMULA) == 1
     assert f"{MARK_OPEN}2{MARK_CLOSE}" in texts
+    assert not any("3.2" in text for text in texts)  # the number is the region's
     assert "leave the place of their meeting unchanged" in texts[-1]
 
 
