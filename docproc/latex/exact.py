@@ -8,6 +8,7 @@ from docproc.latex.commands import (
     ACCENTS,
     FONT_COMMANDS,
     FONT_SWITCHES,
+    INFIX,
     ORDINARY,
     TEXT_COMMANDS,
 )
@@ -158,7 +159,7 @@ def _unbraced(group: Group) -> Node:
         only = group.items[0]
         if isinstance(only, Group) or (isinstance(only, Symbol) and _is_ordinary(only)):
             return only
-        if isinstance(only, Command) and only.name in _BARE:
+        if isinstance(only, Command) and (only.name in _BARE or only.name in INFIX):
             return only
     return group
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from docproc.latex.commands import ACCENTS, BIG_OPERATORS
-from docproc.latex.look_tables import CLOSERS, DELIMITER_LOOKS, OPENERS, SIZED, is_letter
+from docproc.latex.look_tables import CLOSERS, DELIMITER_LOOKS, OPENERS, SIZED, TEXT_FONT_COMMANDS, is_letter
 from docproc.latex.tree import Command, Environment, Fence, Group, Node, Scripts, Symbol
 
 # Alphabets whose runs are words.
@@ -166,6 +166,9 @@ def _fold_neighbours(out: list[Node]) -> None:
 
 
 def _joins(left: Symbol, right: Symbol, in_script: bool) -> bool:
+    if "\\" in left.text + right.text and not (left.text + right.text).replace("\\", "").replace(" ", "").isalnum() \
+            and left.font in TEXT_FONT_COMMANDS:
+        return False  # a capital Greek letter does not fit into text
     if in_script:
         return left.font == right.font or (left.font in WORD_FONTS and right.font in WORD_FONTS)
     return left.font == right.font and left.font not in ("op", "op*")

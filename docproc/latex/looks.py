@@ -61,7 +61,8 @@ def fold(items: list[Node], font: str = "", in_script: bool = False) -> list[Nod
     for index, item in enumerate(items):
         if isinstance(item, Symbol):
             if item.text in FONT_SWITCHES:
-                font = FONTS[FONT_SWITCHES[item.text]]
+                switched = FONT_SWITCHES[item.text]
+                font = _inner_font(font, switched) if font.startswith("bm") else FONTS[switched]
                 continue
             _fold_symbol(item, items, index, font, out)
         elif isinstance(item, Group):
@@ -92,7 +93,7 @@ def _fold_symbol(item: Symbol, items: list[Node], index: int, font: str, out: li
         out.append(Symbol(text, item.start, _font_of(text, font)))
         return
     if text in NAMED_OPERATORS and text in NAMED_WORDS:
-        out.append(Symbol(NAMED_WORDS[text], item.start, "bf" if font == "bm" else "op"))
+        out.append(Symbol(NAMED_WORDS[text], item.start, "bf" if font.startswith("bm") else "op"))
         return
     bold = "bm" if font.startswith("bm") else ""
     out.extend(Symbol(look, item.start, "op" if look.isalpha() and look.isascii() else bold)
@@ -183,9 +184,9 @@ def _fold_operator(argument: Group, is_starred: bool) -> list[Node]:
             break
     word = word.strip("~")
     if word:
-        return [Symbol(word, font=font)]
+        return [Symbol(word, font=font if len(word) > 1 else "rm")]
     folded = fold(argument.items, "rm")
-    if len(folded) == 1 and isinstance(folded[0], Symbol) and folded[0].font in WORD_FONTS:
+    if len(folded) == 1 and isinstance(folded[0], Symbol) and folded[0].font in WORD_FONTS and len(folded[0].text) > 1:
         folded[0].font = font
     return folded
 
@@ -194,7 +195,7 @@ def _fold_mathop(item: Command, font: str, in_script: bool) -> list[Node]:
     inner = fold(item.args[0].items, font, in_script)
     if len(inner) == 1 and isinstance(inner[0], Symbol):
         if inner[0].font in WORD_FONTS:
-            return [Symbol(inner[0].text, item.start, "op*")]
+            return [Symbol(inner[0].text, item.start, "op*" if len(inner[0].text) > 1 else "rm")]
         if inner[0].text in BIG_OPERATORS:
             return inner
     return [Command(r"\mathop", [Group(inner)], start=item.start)]
