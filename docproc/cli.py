@@ -16,6 +16,8 @@ from docproc.cli_finetune import finetune
 from docproc.errors import DocprocError, ExitCode
 
 DEFAULT_OUTPUT = Path("docproc-out")
+# Pages; ranges beyond a document's own end are that document's failure.
+LONGEST_DOCUMENT = 1_000_000
 # A file's name may hold any bytes; a surrogate must not end a message.
 PATHS = click.Path(path_type=Path)
 
@@ -261,9 +263,12 @@ cli.add_command(finetune)
 
 
 def _run_options(given: dict[str, Any]) -> Any:
+    from docproc.documents import parse_page_ranges
     from docproc.options import FindOptions, RunOptions
 
     find = FindOptions(**{name: given.pop(name) for name in ("password", "text_layer", "ocr")})
+    if given["pages"]:
+        parse_page_ranges(given["pages"], LONGEST_DOCUMENT)  # nonsense is the command's error, not the document's
     return RunOptions(find=find, **given)
 
 

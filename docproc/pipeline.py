@@ -64,15 +64,12 @@ class RunSummary:
         count = sum(self.formulas.values())
         states = ", ".join(f"{number} {status}" for status, number in sorted(self.formulas.items()))
         seconds = max(self.elapsed_seconds, 1e-9)
-        parts = [
-            f"{self.documents} documents",
-            f"{self.pages} pages",
-            f"{count} formulas ({states})" if count else "0 formulas",
-        ]
+        parts = [_counted(self.documents, "document"), _counted(self.pages, "page")]
+        parts.append(_counted(count, "formula") + (f" ({states})" if count else ""))
         if self.skipped:
-            parts.append(f"{self.skipped} documents done before")
+            parts.append(f"{_counted(self.skipped, 'document')} done before")
         if self.failures:
-            parts.append(f"{len(self.failures)} failures (docproc failures -d {output / 'docproc.db'})")
+            parts.append(f"{_counted(len(self.failures), 'failure')} (docproc failures -d {output / 'docproc.db'})")
         rates = f"{seconds:.1f} s: {self.pages / seconds:.2f} pages/s, {count / seconds:.2f} formulas/s"
         return f"{', '.join(parts)} in {rates}."
 
@@ -157,6 +154,8 @@ def _pages(
             facts.title or path.stem,
             options.options_hash(model),
         )
+        if facts.damage:
+            _note(Failure("open", facts.name, facts.damage), summary, store, progress)
         unfinished = set(facts.numbers) - state.finished_pages
         document = _Document(facts, state, unfinished)
         if not unfinished:
@@ -164,8 +163,6 @@ def _pages(
             if not state.is_finished:  # killed between its last page and its Markdown
                 _finish_document(document, options, store, summary)
             continue
-        if facts.damage:
-            progress.say(f"Warning: {facts.damage}")
         summary.documents += 1
         progress.add_pages(len(unfinished))
         for number in facts.numbers:
@@ -255,6 +252,10 @@ def _note(failure: Failure, summary: RunSummary, store: FormulaStore, progress: 
 def _report(failure: Failure, summary: RunSummary, progress: Progress) -> None:
     summary.failures.append(failure)
     progress.say(f"Error: {failure.reason}")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" + "s" * (number != 1)
 
 
 def _open_store(output: Path) -> FormulaStore:

@@ -94,6 +94,7 @@ def test_info_names_versions_model_and_database(docproc: Docproc, digitized: Pat
         ("run", "x.pdf", "--batch-size", "0"),
         ("run", "x.pdf", "--inline-delimiters", "$"),
         ("run", "x.pdf", "--json"),
+        ("run", "x.pdf", "--pages", "4-x"),
         ("search", "x", "--json", "--csv"),
         ("nonsense",),
     ],

@@ -80,7 +80,7 @@ def test_a_finished_document_is_not_read_again(book: Path, undisturbed: Path, do
     before = rows_of(undisturbed / "docproc.db")
     result = docproc("run", book, "-o", undisturbed)
     assert result.returncode == 0
-    assert "1 documents done before" in result.stderr
+    assert "1 document done before" in result.stderr
     assert "0 pages" in result.stderr
     assert rows_of(undisturbed / "docproc.db") == before
 
