@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 
 from docproc.latex.commands import (
     ARGUMENTS,
@@ -13,7 +12,10 @@ from docproc.latex.commands import (
     SPACES,
     STYLES,
 )
+from docproc.latex.nodes import Command, Environment, Fence, Group, LatexError, Node, Scripts, Symbol
 from docproc.latex.tokens import MAX_CHARACTERS, Token, join_tokens, tokenize
+
+__all__ = ["Command", "Environment", "Fence", "Group", "LatexError", "Node", "Scripts", "Symbol", "parse"]
 
 # Real formulas nest fewer than 30 levels; every level costs a handful of Python frames.
 MAX_DEPTH = 50
@@ -24,86 +26,6 @@ _GAP = re.compile(
     r"|medskipamount|bigskipamount|normalbaselineskip|dimexpr.*|fill))$")
 _BLANKS = re.compile(r"\s+")
 _LENGTH_END = frozenset("mupteximcn")
-
-
-class LatexError(ValueError):
-    """What is wrong with the LaTeX, in words, and where."""
-
-    def __init__(self, reason: str, position: int) -> None:
-        super().__init__(f"{reason} at character {position + 1}")
-        self.reason = reason
-        self.position = position
-        """Index into the source, from 0."""
-
-
-@dataclass(slots=True)
-class Symbol:
-    """One token without arguments: a character, a control symbol or a command."""
-
-    text: str
-    start: int = 0
-    font: str = ""
-    """Set by the folding of looks: the alphabet that the symbol is drawn from."""
-
-
-@dataclass(slots=True)
-class Group:
-    """A list of items between braces."""
-
-    items: list[Node]
-    start: int = 0
-    is_bare: bool = False
-    r"""An argument that is a command without braces around it: `\dot\vec x` puts its dot elsewhere."""
-
-
-@dataclass(slots=True)
-class Command:
-    """A command with its arguments; `raw` holds those that are not mathematics (text, lengths, names)."""
-
-    name: str
-    args: list[Group] = field(default_factory=list)
-    option: Group | None = None
-    raw: list[str] = field(default_factory=list)
-    raw_option: str | None = None
-    is_starred: bool = False
-    start: int = 0
-
-
-@dataclass(slots=True)
-class Scripts:
-    """A base with what hangs below and above it; `limits` is the command that says where, or empty."""
-
-    base: Node | None
-    sub: Group | None
-    sup: Group | None
-    limits: str = ""
-    start: int = 0
-    primes: int = 0
-
-
-@dataclass(slots=True)
-class Fence:
-    r"""`\left( … \middle| … \right)`; one part more than middles."""
-
-    left: str
-    parts: list[Group]
-    middles: list[str]
-    right: str
-    start: int = 0
-
-
-@dataclass(slots=True)
-class Environment:
-    r"""Rows of cells; `gaps` holds what follows each `\\` (`[2pt]`, a star), `before` the rules above each row."""
-
-    name: str
-    arguments: list[str]
-    rows: list[list[Group]]
-    gaps: list[str]
-    start: int = 0
-
-
-Node = Symbol | Group | Command | Scripts | Fence | Environment
 
 
 def parse(latex: str) -> Group:
