@@ -47,7 +47,7 @@ def read_blocks(page: pymupdf.Page, layer: TextLayer, regions: Sequence[Region])
     if not lines and not layer.figures:
         return []
     mark_contents(lines)
-    style = measure_style(lines, sizes_around(page), layer.rules, height, _outline(page))
+    style = measure_style(lines, sizes_around(page), layer.rules, height, page.number == 0, _outline(page))
     blocks: list[Block] = []
     figures = find_figures(page, layer, lines, style.size)
     for figure in figures:

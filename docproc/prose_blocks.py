@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _LEADERS = re.compile(r"(?:(?:\s?[.·…]){3,}|(?<![,;])\s)\s*(\d+|[ivxlc]+)$")
 _MAX_LEVEL = 3
+_MIN_PLAIN_RATIO = 1.25
+"""Size of an unnumbered heading that is not bold, in units of the text's."""
 _SENTENCE_END = re.compile(r"[.!?…;,]['\"”’)]?$")
 _NO_BOLD = str.maketrans("", "", BOLD_OPEN + BOLD_CLOSE)
 
@@ -73,7 +75,9 @@ def _heading_level(group: Sequence[Line], text: str, style: PageStyle) -> int:
     match = NUMBERED_HEADING.match(text)
     if match and (match[1].isdigit() or match[2]):
         return 1 + match[2].count(".")
-    return 1 if ratio > 1.65 else 2 if ratio > 1.3 else 3 if ratio > 1.12 else 4
+    if not is_bold and ratio < _MIN_PLAIN_RATIO:
+        return 0  # authors below a title
+    return 1 if ratio > 1.65 or (style.is_first and ratio > 1.3) else 2 if ratio > 1.3 else 3 if ratio > 1.12 else 4
 
 
 def _is_footnote(group: Sequence[Line], text: str, style: PageStyle) -> bool:

@@ -133,13 +133,12 @@ def merge_pieces(lines: Iterable[Line]) -> list[Line]:
     by_row: dict[tuple[int, int], list[Line]] = {}
     # Pieces with text first, large ones first: they know their baseline.
     for line in sorted(lines, key=lambda p: (all(w.position for w in p.words), -len(p.words))):
+        line.y = _middle(line) + 0.25 * line.size  # the first glyph of a fraction says nothing of its baseline
         row = round(line.y / 8)
+        others = [o for d in (0, -1, 1) for o in by_row.get((line.column, row + d), ()) if _same_row(o, line)]
         host = None
-        if not line.display:
-            for key in ((line.column, row + d) for d in (0, -1, 1)):
-                for other in by_row.get(key, ()):
-                    if _same_row(other, line):
-                        host = other
+        if others and not line.display:
+            host = min(others, key=lambda o: abs(o.y - 0.25 * o.size - _middle(line)))
         if host is None:
             merged.append(line)
             if not line.display:
@@ -308,6 +307,12 @@ def _continues(line: Line, word: Word) -> bool:
 def _raise(word: Word) -> None:
     word.is_raised = True
     word.text = word.text.translate(_SUPERSCRIPTS)
+
+
+def _middle(line: Line) -> float:
+    """Height of the middle of its letters, or of the formula that it is."""
+    is_formula = all(w.position for w in line.words)
+    return line.box.center[1] if is_formula else line.y - 0.25 * line.size
 
 
 def _same_row(host: Line, line: Line) -> bool:

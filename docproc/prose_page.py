@@ -42,6 +42,8 @@ class PageStyle:
     """Height of the rule above the footnotes; below the page if there is none."""
     bottom: float
     """Height of the page."""
+    is_first: bool
+    """Whether the page is the document's first, where its title stands."""
     outline: Mapping[str, int]
     """Level of each heading of this page in the document's outline, by `heading_key`."""
 
@@ -51,6 +53,7 @@ def measure_style(
     around: Counter[float],
     rules: Sequence[Box],
     height_pt: float,
+    is_first: bool,
     outline: Mapping[str, int],
 ) -> PageStyle:
     """Find the size and the leading of the page's body text.
@@ -60,6 +63,7 @@ def measure_style(
         around: Letters of prose by font size on the pages before and after: a title page has no body text of its own.
         rules: Drawn straight lines of the page.
         height_pt: Height of the page.
+        is_first: See `PageStyle`.
         outline: See `PageStyle`.
     """
     sizes = Counter(around)
@@ -75,7 +79,7 @@ def measure_style(
     # The smallest distance that is frequent: on a page of short list items the gaps between them outnumber it.
     frequent = [gap for gap, count in gaps.items() if count >= 0.3 * max(gaps.values())]
     leading = min(frequent, default=1.25 * size)
-    return PageStyle(size, leading, _notes_top(lines, rules, size, height_pt), height_pt, outline)
+    return PageStyle(size, leading, _notes_top(lines, rules, size, height_pt), height_pt, is_first, outline)
 
 
 def _notes_top(lines: Sequence[Line], rules: Sequence[Box], size: float, height_pt: float) -> float:

@@ -15,11 +15,14 @@ if TYPE_CHECKING:
 
 # fmt: off
 _COMPOUND_BEGINS = frozenset((
-    "ill", "well", "self", "half", "one", "two", "three", "four", "five", "first", "second", "third", "high", "low",
-    "left", "right", "long", "short", "real", "full", "cross", "so", "non", "ex", "all", "single", "multi", "log",
+    "ill", "well", "self", "half", "non", "one", "two", "three", "four", "five", "first", "second", "third",
+))
+_COMPOUND_ENDS = frozenset((
+    "dimensional", "order", "valued", "level", "term", "called", "known", "defined", "behaved", "posed", "conditioned",
+    "dependent", "based", "type", "hand", "sided", "free", "like", "zero", "negative", "scale", "specific",
 ))
 # fmt: on
-"""First parts of compounds whose hyphen stays at a line end."""
+"""Parts of compounds whose hyphen stays at a line end: no word is parted by syllables before or after them."""
 _BROKEN_ADDRESS = re.compile(r"https?://\S*[\w/.=_-]$")
 _ADDRESS_PART = re.compile(r"(?=\S*[\d/_=])[\w/.=&?%#-]+")
 _HYPHENS = ("-", "\u00ad", "‐")
@@ -45,6 +48,7 @@ def join_line_end(text: str, part: str, known_words: frozenset[str] = frozenset(
     if (
         part[0].isupper()
         or begin[:-1].casefold() in _COMPOUND_BEGINS
+        or end[0] in _COMPOUND_ENDS
         or f"{begin[:-1]}-{end[0]}".casefold() in known_words
     ):
         return text + part

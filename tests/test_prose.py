@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pymupdf
 import pytest
 
+from docproc.finding import DocumentFacts, DocumentTask, PageTask, work
+from docproc.options import FindOptions
 from docproc.prose import read_blocks
 from docproc.prose_lines import merge_pieces, read_lines
 from docproc.prose_text import join_line_end
@@ -21,6 +24,7 @@ from docproc.records import (
     BlockKind,
     Box,
     FormulaKind,
+    FoundPage,
     Glyph,
     Region,
 )
@@ -280,6 +284,8 @@ def test_code_and_bold_words_in_a_sentence() -> None:
     ("text", "part", "joined"),
     [
         ("recom-", "mend it", "recommend it"),
+        ("so-", "lutions", "solutions"),
+        ("high-", "dimensional", "high-dimensional"),
         ("well-", "behaved", "well-behaved"),
         ("Navier-", "Stokes", "Navier-Stokes"),
         ("zero-", "inflated", "zero-inflated"),
@@ -305,3 +311,41 @@ def test_ligatures_and_private_characters() -> None:
 
 def test_an_empty_page_has_no_blocks() -> None:
     assert blocks_of(make_pdf(lambda page: None)) == []
+
+
+def sample_blocks(name: str, number: int) -> list[Block]:
+    """Blocks of a page of a sample, with the formulas that the finder sees there."""
+    path = Path(__file__).parents[1] / "samples" / name
+    facts = work(DocumentTask(path, None, FindOptions()))
+    assert isinstance(facts, DocumentFacts)
+    page = work(PageTask(path, number, facts.statistics, FindOptions()))
+    assert isinstance(page, FoundPage)
+    return list(page.blocks)
+
+
+def test_the_sample_with_two_columns_reads_in_order() -> None:
+    blocks = sample_blocks("physics-two-columns.pdf", 1)
+    headings = [(block.level, block.text) for block in blocks if block.kind is BlockKind.HEADING]
+    titles = ["A pendulum, a string and a field", "1 The pendulum", "2 The string", "3 The field", "4 Heat"]
+    assert headings == [(1, title) for title in titles]
+    text = "\n".join(block.text for block in blocks)
+    assert "then the solutions are sums" in text, "parted at the line end as so-lutions"
+    assert "(about $7 a piece)" in text
+    assert kinds(blocks).count("figure") == 1
+    assert not any(block.text.strip() == "1" for block in blocks), "the page number"
+
+
+def test_the_sample_with_a_table_keeps_its_rows_and_code() -> None:
+    blocks = sample_blocks("calculus-notes.pdf", 2)
+    (table,) = [block for block in blocks if block.kind is BlockKind.TABLE]
+    rows = [row.split("\t") for row in table.text.split("\n")]
+    assert rows[0] == ["name", "function", "integral"]
+    assert [row[0] for row in rows if row[0]] == ["name", "power", "reciprocal", "exponential", "cosine", "bell"]
+    (code,) = [block for block in blocks if block.kind is BlockKind.CODE]
+    assert code.text.split("\n") == [
+        "def midpoint(f, a, b, n=100):",
+        "    h = (b - a) / n",
+        "    return h * sum(f(a + (i + 0.5) * h) for i in range(n))",
+        "",
+        "print(midpoint(lambda x: x ** 2, 0, 1))   # about 0.333325",
+    ]
