@@ -34,7 +34,6 @@ test: $(STAMP)test
 
 lint: $(STAMP)test
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
 
 typecheck: $(STAMP)test
 	$(BIN)/mypy

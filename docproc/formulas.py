@@ -96,6 +96,7 @@ def _formula(region: Region, position: int, reading: Recognition, model: str, im
         model=model,
         image_sha256=image_sha256,
         problems=verdict.problems,
+        repairs=verdict.repairs,
         mathml=verdict.mathml,
         equation_number=region.equation_number,
         lines=region.lines,
