@@ -150,11 +150,12 @@ def quantize_for_cpu(model: Any) -> None:
     import warnings
 
     import torch
-    from torch.ao.quantization import per_channel_dynamic_qconfig, quantize_dynamic
+    from torch.ao import quantization
 
+    quantize: Any = quantization.quantize_dynamic  # untyped
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # announces torchao, which needs a compiler on the user's machine
-        quantize_dynamic(model.model, {torch.nn.Linear: per_channel_dynamic_qconfig}, inplace=True)
+        quantize(model.model, {torch.nn.Linear: quantization.per_channel_dynamic_qconfig}, inplace=True)
 
 
 def _free_memory() -> None:

@@ -156,14 +156,14 @@ def _lines_of_ocr(ink: Ink, words: Sequence[OcrWord], zoom: float) -> list[ScanL
             x0, x1 = ink.boxes[chunk, 0].min(), ink.boxes[chunk, 2].max()
             scan_words[int(np.argmax(np.minimum(ends, x1) - np.maximum(starts, x0)))].parts += chunk
         split = []
-        for word in scan_words:
-            pieces = _split_at_gaps(ink, word)
+        for scan_word in scan_words:
+            pieces = _split_at_gaps(ink, scan_word)
             for piece in pieces:
-                piece.kind = _kind(piece.text, confidence[id(word)], cjk)
+                piece.kind = _kind(piece.text, confidence[id(scan_word)], cjk)
             split += pieces
         kinds = judge_beside([w.kind for w in split], [w.text for w in split], _spaces(ink, split))
-        for word, kind in zip(split, kinds, strict=True):
-            word.kind = kind
+        for piece, kind in zip(split, kinds, strict=True):
+            piece.kind = kind
         lines.append(_line(ink, split))
     return lines
 

@@ -39,8 +39,7 @@ def read_crop(connection: sqlite3.Connection, image_sha256: str) -> np.ndarray |
     row = connection.execute("SELECT png FROM crops WHERE image_sha256 = ?", (image_sha256,)).fetchone()
     if row is None:
         return None
-    image: np.ndarray = cv2.imdecode(np.frombuffer(row[0], np.uint8), cv2.IMREAD_GRAYSCALE)
-    return image
+    return cv2.imdecode(np.frombuffer(row[0], np.uint8), cv2.IMREAD_GRAYSCALE)
 
 
 def known_recognitions(
@@ -56,7 +55,8 @@ def known_recognitions(
         part = wanted[start : start + _PARAMETERS]
         rows = connection.execute(
             "SELECT image_sha256, latex_raw, confidence, stop_reason, document_id, page_number FROM formulas "
-            f"WHERE model = ? AND stop_reason != 'unread' AND image_sha256 IN ({','.join('?' * len(part))}) ORDER BY id",
+            f"WHERE model = ? AND stop_reason != 'unread' AND image_sha256 IN ({','.join('?' * len(part))}) "
+            "ORDER BY id",
             (model, *part),
         )
         for sha256, raw, confidence, stop_reason, *place in rows:

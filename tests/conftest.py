@@ -23,7 +23,13 @@ def docproc() -> Docproc:
     def run(*arguments: object, timeout: float = 300, **extra: object) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "2"}
         return subprocess.run(
-            docproc_command(*arguments), capture_output=True, text=True, timeout=timeout, env=environment, **extra
+            docproc_command(*arguments),
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            env=environment,
+            **extra,
         )
 
     return run

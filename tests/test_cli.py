@@ -15,7 +15,8 @@ COMMANDS = sorted(cli.commands)
 def test_help_needs_no_heavy_import() -> None:
     heavy = {"torch", "transformers", "pymupdf", "cv2", "numpy", "onnxruntime", "sqlite_utils", "quickjs"}
     code = f"import sys, docproc.cli; print(sorted({heavy!r} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+    result = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert result.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
