@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +27,7 @@ class Outcome:
 
     found: tuple[FoundRegion, ...]
     seconds: float
-    """Without rendering or decoding, which every system needs alike."""
+    """Of processor time, without rendering or decoding, which every system needs alike."""
 
 
 def text_layer(pages: Sequence[TruePage], scans: Sequence[ScannedPage] | None) -> Iterator[Outcome]:
@@ -44,16 +47,16 @@ def text_layer(pages: Sequence[TruePage], scans: Sequence[ScannedPage] | None) -
                 path = Path(folder) / f"{page.seed}.pdf"
                 path.write_bytes(page.pdf)
                 document = open_document(path)
-                start = time.perf_counter()
+                start = time.process_time()
                 statistics = gather_font_statistics(document.pdf, range(1, document.page_count + 1))
-                shared = (time.perf_counter() - start) / document.page_count
+                shared = (time.process_time() - start) / document.page_count
                 last = page.seed
             assert document is not None
             rendered = render_page(document, page.number)
-            start = time.perf_counter()
+            start = time.process_time()
             read_text_layer(document.pdf[page.number - 1])
             regions = find_formula_regions(rendered, statistics, RegionOptions())
-            seconds = time.perf_counter() - start + shared
+            seconds = time.process_time() - start + shared
             yield Outcome(tuple(FoundRegion(str(region.kind), region.box) for region in regions), seconds)
         if document is not None:
             document.close()
@@ -84,12 +87,36 @@ def pymupdf_layout(pages: Sequence[TruePage], scans: Sequence[ScannedPage] | Non
             document = pymupdf.open()
             sheet = document.new_page(width=page.width_pt, height=page.height_pt)
             sheet.insert_image(sheet.rect, stream=cv2.imencode(".png", scans[index].image)[1].tobytes())
-        start = time.perf_counter()
+        start = time.process_time()
         sheet.get_layout()
-        seconds = time.perf_counter() - start
+        seconds = time.process_time() - start
         boxes = [Box(*map(float, entry[:4])) for entry in sheet.layout_information if entry[4] == "formula"]
         document.close()
         yield Outcome(tuple(FoundRegion("any", box) for box in boxes), seconds)
+
+
+def rapid_layout(pages: Sequence[TruePage], scans: Sequence[ScannedPage] | None) -> Iterator[Outcome]:
+    """rapid-layout's PP-Layout (CDLA), class `equation`, in the environment of `PEER_PYTHON`."""
+    import cv2
+
+    python = os.environ.get("PEER_PYTHON")
+    if python is None:
+        raise SystemExit("rapid-layout needs an environment of its own: see `make bench-peers`, then set PEER_PYTHON")
+    script = Path(__file__).with_name("peer_rapid_layout.py")
+    with tempfile.TemporaryDirectory() as folder:
+        paths, scales = [], []
+        for index, (picture, dpi) in enumerate(_pictures(pages, scans)):
+            paths.append(f"{folder}/{index}.png")
+            scales.append(72 / dpi)
+            cv2.imwrite(paths[-1], picture)
+        answer = subprocess.run([python, str(script), *paths], capture_output=True, text=True, check=False)
+        if answer.returncode:
+            raise SystemExit(f"rapid-layout failed: {answer.stderr.strip()[-300:]}")
+    lines = [line for line in answer.stdout.splitlines() if line.startswith("{")]
+    for line, scale in zip(lines, scales, strict=True):
+        row = json.loads(line)
+        boxes = [Box(*box).scaled(scale) for box in row["boxes"]]
+        yield Outcome(tuple(FoundRegion("any", box) for box in boxes), row["seconds"])
 
 
 System = Callable[[Sequence[TruePage], Sequence[ScannedPage] | None], Iterator[Outcome]]
@@ -99,6 +126,7 @@ SYSTEMS: dict[str, System] = {
     "scan": scan,
     "scan-words": scan_with_words,
     "pymupdf-layout": pymupdf_layout,
+    "rapid-layout": rapid_layout,
 }
 
 
@@ -127,7 +155,7 @@ def _find_in_scan(picture: tuple[np.ndarray[Any, Any], float], *, with_words: bo
     page = Page(
         "benchmark", 1, width * 72 / dpi, height * 72 / dpi, rotation=0, kind=PageKind.SCAN, dpi=dpi, image=image
     )
-    start = time.perf_counter()
+    start = time.process_time()
     clean, transform = prepare_scan(page)
     words = None
     if with_words:
@@ -135,5 +163,5 @@ def _find_in_scan(picture: tuple[np.ndarray[Any, Any], float], *, with_words: bo
 
         words = read_words(clean)
     regions = [transform.region_to_original(region) for region in find_in_image(clean, RegionOptions(), words)]
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     return Outcome(tuple(FoundRegion(str(region.kind), region.box) for region in regions), seconds)
