@@ -51,10 +51,10 @@ _BLACKBOARD = re.compile(
     r"MSBM|[Bb]lack[Bb]oard|dsrom|dsss|bbold|BBOLD|[tp]xsyb|DoubleStruck|mathbb|AMSb|Ams-?B|-Syb-", re.IGNORECASE
 )
 _FRAKTUR = re.compile(r"EUFM|Fraktur|mathfrak|yfrak", re.IGNORECASE)
-_SCRIPT = re.compile(r"^rsfs|Script|mathscr|URWChanceryL|eusm.*scr", re.IGNORECASE)
+_SCRIPT = re.compile(r"^rsfs|Script|mathscr|eusm.*scr", re.IGNORECASE)
 _CALLIGRAPHIC = re.compile(
     r"^(CMSY|CMBSY|LMMathSymbols|txsy|pxsy|rtxsy|EUSM|Fourier-Math-Cal|Fourier-Math-Symbols|PazoMath|Kp-.*-Sy|MathDesign.*Sy)"
-    r"|Calligraphic|mathcal|-Cal\b", re.IGNORECASE,
+    r"|Calligraphic|mathcal|-Cal\b|URWChanceryL|SY\d+$", re.IGNORECASE,
 )  # fmt: skip
 _SANS = re.compile(
     r"^Sf-|CMSS|LMSans|SFSS|Helvet|NimbusSan|Sans(?!krit)|cmss|[tp]xss|t1xss|Biolinum|Frutiger|Arial", re.IGNORECASE
@@ -67,7 +67,7 @@ _MATH_ITALIC = re.compile(
 )  # fmt: skip
 # Fonts that say nothing of what their codes mean.
 _OPAQUE = re.compile(
-    r"^(Iwona.*|Kurier.*|Ant[tP].*|[A-Z]{0,2}\d+|[Tt]ype ?3.*|Symbol.*|MT-?Extra.*|Wingdings.*"
+    r"^(Iwona.*|Kurier.*|Ant[tPy].*|[A-Z]{0,2}\d+|[Tt]ype ?3.*|Symbol.*|MT-?Extra.*|Wingdings.*"
     r"|Mathematical-?Pi.*|Webdings.*|)$"
 )
 
@@ -111,6 +111,8 @@ def glyph_meaning(text: str, font: str, is_italic: bool, is_bold: bool, is_tall:
     if text == "∅":  # one character for two looks: only these fonts say which
         is_slashed_zero = re.match(r"CM|LMMathSymbols|[tp]xsy$|rtxsy", font)
         return r"\emptyset" if is_slashed_zero else r"\varnothing", "" if is_slashed_zero or "MSBM" in font else "?"
+    if text in "≃★⊲⊳" and not re.match(r"CMSY|LMMathSymbols|MSAM", font):
+        return _SIGNS[text], "?"  # newtx and its kin call other signs by these names
     symbol = _SIGNS.get(text)
     if symbol is None:
         return UNKNOWN_SYMBOL, "?"
@@ -173,6 +175,8 @@ def _letter_style(text: str, font: str, is_italic: bool, is_bold: bool) -> str:
         return r"\mathcal" if text.isupper() and not is_bold else "?"
     if _TYPEWRITER.search(font):
         return r"\mathtt"
+    if text.isdigit() and _SANS.search(font):
+        return r"\mathsf"
     if text.isdigit():
         return r"\mathbf" if is_bold or re.match(r"^(CMBX|SFBX)", font) else ""
     if _MATH_ITALIC.search(font):

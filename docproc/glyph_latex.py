@@ -22,6 +22,8 @@ _SCRIPT_SHIFT_EM = 0.07
 # More than this between neighbors is \quad or text.
 _MAX_GAP_EM = 0.75
 _WORD_SPACE_EM = 0.2
+# The space behind a comma of mathematics is 1/6 em.
+_THIN_GAP_EM = 0.2
 _OPERATORS = frozenset(
     [
         "sin",
@@ -118,6 +120,8 @@ def is_whole(marks: Sequence[Mark], piece: Sequence[Mark], before_line: Mark | N
     if at:
         before = marks[at - 1]
         gap = first.x0 - before.x1
+        if before.text in ",;" and gap < _THIN_GAP_EM * size:
+            return False
         if (first.text in _BINARY or before.text == ":") and (gap < 0.35 * size or _is_letter(before)):
             return False
         if before.kind in (Kind.DIGIT, Kind.SIGN) or before.is_math:
