@@ -95,11 +95,11 @@ PRESETS: dict[str, Recipe] = {
     "8gb": replace(_GPU, batch_size=8, micro_batch_size=2, max_picture_tokens=512),
     "12gb": replace(_GPU, batch_size=8, micro_batch_size=4, max_picture_tokens=1024),
     "16gb": replace(_GPU, batch_size=16, micro_batch_size=8, max_picture_tokens=1280),
-    # For the built-in model (28 M parameters), on any device. Two passes over 294 formulas of a brush script took errors
-    # from 100 % to 78 % with the loss still falling, so more passes. A formula costs 0.31 CPU seconds in bfloat16 and
-    # 0.51 in float32: six passes over 300 should take two free cores 5 to 8 minutes (not timed on free cores yet).
-    # Eight formulas at once took 3.1 GiB.
-    "cpu": Recipe(method="full", learning_rate=3e-4, batch_size=8, micro_batch_size=4, epochs=6, patience=3),
+    # For the built-in model (28 M parameters), on any device (measured: docs/finetune.md). LoRA at 1e-3 learned about as
+    # much in one pass as all weights at 3e-4, and lost 8 points of ordinary print, not 32 (after two passes). The loss
+    # was still falling, so six passes; a formula costs 0.31 CPU seconds in bfloat16, 0.51 in float32. Eight formulas
+    # at once took 3.1 GiB.
+    "cpu": Recipe(rank=16, alpha=32, learning_rate=1e-3, batch_size=8, micro_batch_size=4, epochs=6, patience=3),
 }
 
 
