@@ -95,7 +95,7 @@ PRESETS: dict[str, Recipe] = {
     "8gb": replace(_GPU, batch_size=8, micro_batch_size=2, max_picture_tokens=512),
     "12gb": replace(_GPU, batch_size=8, micro_batch_size=4, max_picture_tokens=1024),
     "16gb": replace(_GPU, batch_size=16, micro_batch_size=8, max_picture_tokens=1280),
-    # For the built-in model (28 M parameters), on any device (measured: docs/finetune.md). LoRA at 1e-3 learned about as
+    # For the built-in model (28 M parameters), on any device; see docs/finetune.md. LoRA at 1e-3 learned about as
     # much in one pass as all weights at 3e-4, and lost 8 points of ordinary print, not 32 (after two passes). The loss
     # was still falling, so six passes; a formula costs 0.31 CPU seconds in bfloat16, 0.51 in float32. Eight formulas
     # at once took 3.1 GiB.
