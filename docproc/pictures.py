@@ -38,8 +38,7 @@ def open_picture(path: Path, media_type: str, name: str) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of odd metadata, which is no concern here
-            formats = [pillow_type, "MPO"] if pillow_type == "JPEG" else [pillow_type]
-            picture = Image.open(path, formats=formats)
+            picture = Image.open(path, formats=[pillow_type])
             _ = getattr(picture, "n_frames", 1)
     except Exception as error:  # a hostile header raises anything, from SyntaxError to struct.error
         raise _broken(name, error) from error
