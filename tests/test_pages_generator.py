@@ -146,7 +146,8 @@ def test_splits_share_no_class_and_no_font_family():
 def test_held_out_sources_are_in_the_test_split_only(tmp_path: Path):
     file = tmp_path / "formulas.jsonl"
     file.write_text(
-        '{"latex": "x^2", "kind": "inline", "source": "jirilebl/scv"}\n{"latex": "y^2", "kind": "inline", "source": "other"}\n'
+        '{"latex": "x^2", "kind": "inline", "source": "jirilebl/scv"}\n'
+        '{"latex": "y^2", "kind": "inline", "source": "other"}\n'
     )
     assert [f.latex for f in load_formulas([file], "test")] == ["x^2"]
     assert [f.latex for f in load_formulas([file], "dev")] == ["y^2"]
