@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 # A gap this wide between words of a row may be a gutter between columns (columnsep is 10 pt in the standard classes).
 _GUTTER_PT = 7.0
 _MIN_GUTTER_ROWS = 8
+_MIN_GUTTER_STARTS = 5
 _MAX_CROSSING = 0.12
+# Of the rows that end at, start at or cross a gutter, at most this share may cross it (headings, wide tables).
+_MAX_CROSSING_HERE = 0.4
 
 
 class Row:
@@ -77,6 +80,7 @@ def find_gutters(marks: Sequence[Mark], width_pt: float) -> list[float]:
         if any(abs(start - gutter) < 60 for gutter in gutters):
             continue
         edge = start - 2
+        n_exact = sum(1 for x0, _ in segments if abs(x0 - start) <= 2)
         n_right = sum(1 for x0, _ in segments if -2 <= x0 - start <= 0.08 * width_pt)
         n_left = sum(
             1 for x0, x1 in segments if x1 <= edge and x1 > edge - 0.25 * width_pt and x1 - x0 > 0.1 * width_pt
@@ -87,7 +91,9 @@ def find_gutters(marks: Sequence[Mark], width_pt: float) -> list[float]:
             n_right >= _MIN_GUTTER_ROWS
             and n_left >= _MIN_GUTTER_ROWS
             and n_ends >= _MIN_GUTTER_ROWS
+            and n_exact >= _MIN_GUTTER_STARTS
             and n_crossing <= _MAX_CROSSING * len(segments)
+            and n_crossing <= _MAX_CROSSING_HERE * (n_crossing + min(n_ends, n_right))
         ):
             gutters.append(edge)
     return sorted(gutters)
