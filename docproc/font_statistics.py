@@ -147,7 +147,8 @@ def count_fonts(pages: Sequence[Sequence[Glyph]]) -> FontStatistics:
         if role_by_name(font) is None and letters[font] < 40 and roles.get(font) is not FontRole.TEXT:
             # A cut of the body's family used for a few labels is still prose; Computer Modern beside another family
             # holds digits and operators of formulas.
-            if _same_family(font, body_font):
+            is_word_of_body = shares.get(font, 0.0) > _TEXT_SHARE and _ROMAN_OF_MATH.match(body_font) is not None
+            if _same_family(font, body_font) or is_word_of_body:
                 roles[font] = FontRole.TEXT
             elif font not in roles and _ROMAN_OF_MATH.match(font):
                 roles[font] = FontRole.MATH

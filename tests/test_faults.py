@@ -95,7 +95,7 @@ def bad_files(folder: Path) -> dict[str, str]:
     (folder / "empty.png").touch()
     return {
         "empty.pdf": "empty",
-        "text.pdf": "not a PDF",
+        "text.pdf": "plain text",
         "truncated.pdf": "",
         "locked.pdf": "--password",
         "empty.png": "empty",
