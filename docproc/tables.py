@@ -59,7 +59,7 @@ def _aligned(rows: Sequence[Mapping[str, Any]]) -> str:
     if not rows:
         return "nothing found\n"
     names = list(rows[0])
-    cells = [[_cell(row[name]) for name in names] for row in rows]
+    cells = [[_cell(row[name], keeps_end=name == "document") for name in names] for row in rows]
     widths = [max(len(name), *(len(line[i]) for line in cells)) for i, name in enumerate(names)]
     lines = [names, *cells]
     room = shutil.get_terminal_size((160, 24)).columns
@@ -67,7 +67,8 @@ def _aligned(rows: Sequence[Mapping[str, Any]]) -> str:
     return "".join(f"{line if len(line) <= room else line[: room - 1] + '…'}\n" for line in text)
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, *, keeps_end: bool) -> str:
+    """Text of a value; of a path that is too long the end is what tells it apart."""
     if value is None:
         return ""
     if isinstance(value, float):
@@ -75,4 +76,6 @@ def _cell(value: Any) -> str:
     if isinstance(value, list):
         return " ".join(f"{item:.0f}" if isinstance(item, float) else str(item) for item in value)
     text = " ".join(str(value).split())
-    return text if len(text) <= WIDEST_CELL else text[: WIDEST_CELL - 1] + "…"
+    if len(text) <= WIDEST_CELL:
+        return text
+    return "…" + text[1 - WIDEST_CELL :] if keeps_end else text[: WIDEST_CELL - 1] + "…"
