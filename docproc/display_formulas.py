@@ -207,6 +207,11 @@ def gather_displays(rows: Sequence[Row], layout: ColumnLayout, size: float) -> l
                 group = []
             bottom = max(bottom, box.y1) if group else box.y1
             group.append(row)
+        elif group and row is not None and _stays_inside(row, bottom, layout, size):
+            if not _is_lone_number(row, layout):
+                row.is_display = True
+                bottom = max(bottom, row.box.y1)
+                group.append(row)
         elif group:
             displays.append(_make_display(group, layout))
             group = []
@@ -214,14 +219,29 @@ def gather_displays(rows: Sequence[Row], layout: ColumnLayout, size: float) -> l
     return [display for display in displays if any(mark.kind is Kind.MATH for mark in display.marks)]
 
 
+def _stays_inside(row: Row, bottom: float, layout: ColumnLayout, size: float) -> bool:
+    """Whether a row right below a display's row is its number or its dots and numbers, not prose."""
+    if row.box.y0 - bottom > 0.75 * size or row.is_table:
+        return False
+    if _is_lone_number(row, layout):
+        return True
+    is_wordless = row.word_count() == 0 and not any(mark.kind in (Kind.CODE, Kind.NOTE) for mark in row.marks)
+    return is_wordless and row.x0 > layout.left + size
+
+
+def _is_lone_number(row: Row, layout: ColumnLayout) -> bool:
+    if len(row.marks) > 12:
+        return False
+    body, number = split_number(row, layout)
+    return number is not None and not body
+
+
 def _adopt_numbers(displays: Sequence[Display], rows: Sequence[Row], layout: ColumnLayout) -> None:
     """Give displays the numbers that stand on a line of their own beside them (arrays, tall fractions)."""
     for row in rows:
-        if row.is_display or len(row.marks) > 12:
+        if row.is_display or not _is_lone_number(row, layout):
             continue
-        body, number = split_number(row, layout)
-        if number is None or body:
-            continue
+        _, number = split_number(row, layout)
         for display in displays:
             if display.number is None and min(m.y0 for m in display.marks) < row.y < max(m.y1 for m in display.marks):
                 display.number = number

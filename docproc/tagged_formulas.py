@@ -27,7 +27,7 @@ def apply_tags(column: Column, tags: Tags) -> None:
     pieces: list[list[list[Mark]]] = []
     for row in column.rows:
         end = start + len(row.marks)
-        row.is_display = not is_listing(row) and bool(tags.display[start:end].mean() > _THRESHOLD)
+        row.is_display = not row.is_table and not is_listing(row) and bool(tags.display[start:end].mean() > _THRESHOLD)
         found: list[list[Mark]] = []
         is_inside = False
         for mark, inline, begins in zip(row.marks, tags.inline[start:end], tags.starts[start:end], strict=True):
