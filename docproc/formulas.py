@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from docproc.latex.judge import judge
 from docproc.recognition import Recognizer, Unread, recognize_all
-from docproc.records import Failure, Formula, FormulaKind, FoundPage, Recognition, Region
+from docproc.records import Failure, Formula, FormulaKind, FoundPage, Recognition, Region, Status
 
 if TYPE_CHECKING:
     import numpy as np
@@ -83,13 +83,15 @@ def crop_sha256(crop: np.ndarray) -> str:
 def _formula(region: Region, position: int, reading: Recognition, model: str, image_sha256: str) -> Formula:
     is_display = region.kind is FormulaKind.DISPLAY
     verdict = judge(reading.latex, reading.stop_reason, reading.confidence, region.glyph_symbols, is_display=is_display)
+    # Glyphs that spell a formula out cannot also testify for it: `verified` takes a second witness.
+    is_own_witness = model == TEXT_LAYER and verdict.status is Status.VERIFIED
     return Formula(
         kind=region.kind,
         position=position,
         box=region.box,
         latex=verdict.latex,
         latex_raw=reading.latex,
-        status=verdict.status,
+        status=Status.OK if is_own_witness else verdict.status,
         # Rounded, so that a database does not differ by the last bit of a float.
         confidence=round(reading.confidence, 4),
         stop_reason=reading.stop_reason,
