@@ -314,6 +314,26 @@ def _trim(piece: list[Mark], row_size: float) -> list[Mark]:
     return piece
 
 
+def without_lone_brackets(piece: list[Mark], marks: Sequence[Mark]) -> list[Mark]:
+    """Give brackets at the ends back to the sentence if their partner is not in the piece.
+
+    Args:
+        piece: Marks of one row.
+        marks: All marks of the row; a bracket may have its partner on the row before or after.
+
+    Returns:
+        The piece, perhaps shorter.
+    """
+    while piece:
+        if piece[-1].text in (")", "]") and _partner_back(piece, len(piece) - 1) is None and piece[0] is not marks[0]:
+            piece = piece[:-1]
+        elif piece[0].text in ("(", "[") and _partner(piece, 0) is None and piece[-1] is not marks[-1]:
+            piece = piece[1:]
+        else:
+            break
+    return piece
+
+
 def _is_tuple(piece: Sequence[Mark]) -> bool:
     """Whether a bracketed piece holds a comma of a mathematics font, as a pair or an interval does."""
     return any(mark.text in ",;" and mark.role is FontRole.MATH for mark in piece)
