@@ -27,7 +27,7 @@ $(STAMP)test: $(STAMP)run
 	@touch $@
 
 run: $(STAMP)run
-	$(BIN)/docproc run samples -o docproc-out
+	$(BIN)/docproc run samples/*.pdf samples/*.png samples/*.jpg -o docproc-out
 	$(BIN)/docproc search "integral" -d docproc-out/docproc.db -n 5
 
 test: $(STAMP)test

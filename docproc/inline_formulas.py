@@ -314,8 +314,8 @@ def _trim(piece: list[Mark], row_size: float) -> list[Mark]:
     return piece
 
 
-def without_lone_brackets(piece: list[Mark], marks: Sequence[Mark]) -> list[Mark]:
-    """Give brackets at the ends back to the sentence if their partner is not in the piece.
+def without_loose_ends(piece: list[Mark], marks: Sequence[Mark]) -> list[Mark]:
+    """Give back to the sentence a comma at the end, and brackets at the ends whose partner is not in the piece.
 
     Args:
         piece: Marks of one row.
@@ -325,7 +325,9 @@ def without_lone_brackets(piece: list[Mark], marks: Sequence[Mark]) -> list[Mark
         The piece, perhaps shorter.
     """
     while piece:
-        if piece[-1].text in (")", "]") and _partner_back(piece, len(piece) - 1) is None and piece[0] is not marks[0]:
+        if piece[-1].text in (",", ";") and not piece[-1].is_script:
+            piece = piece[:-1]
+        elif piece[-1].text in (")", "]") and _partner_back(piece, len(piece) - 1) is None and piece[0] is not marks[0]:
             piece = piece[:-1]
         elif piece[0].text in ("(", "[") and _partner(piece, 0) is None and piece[-1] is not marks[-1]:
             piece = piece[1:]

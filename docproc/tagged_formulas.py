@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from docproc.inline_formulas import is_plain, without_lone_brackets
+from docproc.inline_formulas import is_plain, without_loose_ends
 from docproc.page_marks import FUNCTION_NAMES, Kind, Mark
 from docproc.page_tables import is_listing
 
@@ -38,7 +38,7 @@ def apply_tags(column: Column, tags: Tags) -> None:
                 found.append([])
             found[-1].append(mark)
             is_inside = True
-        found = [without_lone_brackets(piece, row.marks) for piece in _complete(found, row.marks, row.size)]
+        found = [without_loose_ends(piece, row.marks) for piece in _complete(found, row.marks, row.size)]
         found = [piece for piece in found if piece]
         pieces.append([] if is_listing(row) else [piece for piece in found if not is_plain(piece)])
         start = end
