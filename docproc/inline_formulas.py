@@ -325,9 +325,10 @@ def without_loose_ends(piece: list[Mark], marks: Sequence[Mark]) -> list[Mark]:
         The piece, perhaps shorter.
     """
     while piece:
-        if piece[-1].text in (",", ";") and not piece[-1].is_script:
-            piece = piece[:-1]
-        elif piece[-1].text in (")", "]") and _partner_back(piece, len(piece) - 1) is None and piece[0] is not marks[0]:
+        last = piece[-1]
+        is_comma = last.text in (",", ";") and not last.is_script
+        is_alone = last.text in (")", "]") and _partner_back(piece, len(piece) - 1) is None
+        if is_comma or (is_alone and piece[0] is not marks[0]):
             piece = piece[:-1]
         elif piece[0].text in ("(", "[") and _partner(piece, 0) is None and piece[-1] is not marks[-1]:
             piece = piece[1:]
