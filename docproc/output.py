@@ -49,5 +49,6 @@ def write_markdown(store: FormulaStore, document_id: int, path: Path, options: R
         unfinished.replace(file)
     except OSError as error:
         unfinished.unlink(missing_ok=True)
-        raise OutputError(f"{file} cannot be written: {error.strerror}. Free some space or choose another -o.") from error
+        reason = f"{file} cannot be written: {error.strerror}. Free some space or choose another -o."
+        raise OutputError(reason) from error
     return file

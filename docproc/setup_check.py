@@ -14,8 +14,9 @@ def main() -> None:
     line = f"docproc is ready: Python {sys.version.split()[0]}, PyTorch {torch.__version__}{where}."
     if torch.version.cuda is not None and not torch.cuda.is_available() and shutil.which("nvidia-smi") is None:
         line += (
-            " This is a CUDA build (gigabytes) and there is no GPU here: it works, but `make clean setup TORCH_INDEX=…` "
-            "with the CPU index of https://pytorch.org/get-started/locally/ makes it far smaller."
+            " This is a CUDA build (gigabytes) and there is no GPU here: it works, but "
+            "`make clean setup TORCH_INDEX=…` "
+            "with the CPU index of pytorch.org's installation page makes it far smaller."
         )
     print(line)
 
