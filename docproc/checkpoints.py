@@ -12,8 +12,6 @@ from docproc.errors import DependencyError
 
 BUILT_IN = "built-in"
 BUILT_IN_FOLDER = Path(__file__).parent / "model"
-if not (BUILT_IN_FOLDER / "config.json").is_file():  # until the first training round has landed
-    BUILT_IN_FOLDER = Path(__file__).parent / "model-dev"
 
 
 # Of each file of weights: its header and the first tensors.
@@ -199,10 +197,6 @@ def _unfolded(model: str, adapter: Path | None) -> tuple[str, Path | None]:
 
 
 def _load_built_in(dtype: Any) -> Any:
-    if BUILT_IN_FOLDER.name == "model-dev":
-        from transformers import Qwen2VLForConditionalGeneration as Model
-
-        return Model.from_pretrained(BUILT_IN_FOLDER, dtype=dtype)
     from transformers import AutoConfig, GenerationConfig, Qwen2VLForConditionalGeneration
 
     from docproc.model.load import load_built_in_weights

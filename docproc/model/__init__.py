@@ -1,0 +1,1 @@
+"""The built-in recogniser: weights, configuration, tokenizer, and how they are read."""
