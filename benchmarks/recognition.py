@@ -9,6 +9,7 @@ of the pictures is included. Machines are shared and noisy: compare the rows of 
 from __future__ import annotations
 
 import json
+import os
 import resource
 import time
 from collections.abc import Callable, Sequence
@@ -85,6 +86,7 @@ def rate(action: Callable[[], object], count: int) -> float:
 @click.option("--json", "as_json", is_flag=True)
 def main(count: int, batch_sizes: str, threads: int, model: str, device: str, as_json: bool) -> None:
     """Print formulas/s for docproc and for generate() at each batch size, and the peak memory."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does
     import torch
 
     from docproc.qwen2_vl import Qwen2VLRecognizer
