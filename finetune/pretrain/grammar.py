@@ -121,6 +121,8 @@ class Grammar:
         font = r.choice(_ALPHABETS)
         capitals_only = font in (r"\mathbb", r"\mathcal", r"\mathscr")
         letters = _UPPER if capitals_only else _LOWER + _UPPER
+        if font in (r"\mathsf", r"\mathbf", r"\mathtt") and r.random() < 0.2:
+            letters = _DIGITS
         if font == r"\bm" and r.random() < 0.3:
             letters = _GREEK
         long = font in (r"\mathrm", r"\mathsf", r"\mathtt", r"\mathit", r"\mathfrak", r"\mathbf") and r.random() < 0.35
