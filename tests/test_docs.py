@@ -32,8 +32,9 @@ def test_the_page_of_commands_is_up_to_date() -> None:
 
 def test_the_table_of_samples_is_the_folder() -> None:
     listed = set(re.findall(r"^\| `([^`]+)`", (SAMPLES / "README.md").read_text(encoding="utf-8"), re.MULTILINE))
-    there = {p.name + "/" * p.is_dir() for p in SAMPLES.iterdir() if p.name != "README.md" and p.name[0] not in "._"}
-    assert there == listed
+    documents = {path.name for path in SAMPLES.iterdir() if path.suffix in (".pdf", ".png", ".jpg")}
+    assert listed == documents | {"formulas/*.png"}
+    assert all((SAMPLES / name).with_suffix(".truth.jsonl").is_file() for name in documents)
 
 
 def test_links_between_pages_lead_somewhere() -> None:
