@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import re
 
+from docproc.numbered_rows import tag_rows
 from docproc.records import BOLD_CLOSE, BOLD_OPEN, CODE_CLOSE, CODE_OPEN, PageKind, Status, StoredFormula
+from docproc.references import split_numbers
 
 _SPECIAL = re.compile(r"[\\`*_\[\]<>$~|]|&(?=[#\w]+;)")
 _LINE_START = re.compile(r"^(\s*)(?:(#{1,6}(?=\s|$)|[-+=](?=[\s=-]|$))|(\d{1,9})([.)](?=\s|$)))")
@@ -109,9 +111,10 @@ def formula_markdown(
     note = comment if status is Status.SUSPECT else ""
     if not is_display:
         return f"{opening}{latex}{closing}{note}"
-    numbers = [number for number in (formula.equation_number, *(labels or [])) if number]
+    numbers = [_tag_text(n) for n in (*split_numbers(formula.equation_number or ""), *(labels or [])) if n]
     if numbers and r"\tag" not in latex:
-        latex = rf"{latex} \tag{{{_tag_text(', '.join(numbers))}}}"
+        tagged = tag_rows(latex, numbers) if len(numbers) > 1 else None
+        latex = tagged or rf"{latex} \tag{{{', '.join(numbers)}}}"
     return f"{opening}\n{latex}\n{closing}{note}"
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from docproc.latex.katex_engine import ask_katex
 from docproc.markdown import MarkdownOptions, render_markdown
 from docproc.markdown_text import code_block, code_span, escape_start, escape_text, split_delimiters
 from docproc.records import (
@@ -98,6 +99,34 @@ def test_display_formulas_carry_their_numbers(number: str, labels: str, tag: str
         Block(BlockKind.FORMULA, mark(1) + labels), formulas=(formula(1, "a=b", equation_number=number, **DISPLAY),)
     )
     assert shown == f"$$\na=b \\tag{{{tag}}}\n$$"
+
+
+@pytest.mark.parametrize(
+    ("latex", "number", "shown"),
+    [
+        (
+            r"\begin{aligned}a&=b,&x\in A\\{}[c]&=\begin{matrix}1\\2\end{matrix}\end{aligned}",
+            "1, 2a",
+            r"\begin{align}a&=b,&x\in A \tag{1}\\{}[c]&=\begin{matrix}1\\2\end{matrix} \tag{2a}\end{align}",
+        ),
+        (
+            r"\begin{aligned}a&=b\\&=c\\d&=\left(\begin{matrix}1\\2\end{matrix}\right)\end{aligned}",
+            "7, 8",
+            r"\begin{align}a&=b\\&=c \tag{7}\\d&=\left(\begin{matrix}1\\2\end{matrix}\right) \tag{8}\end{align}",
+        ),
+        (r"\begin{gathered}a\\b\end{gathered}", "1, 2", r"\begin{gather}a \tag{1}\\b \tag{2}\end{gather}"),
+        (r"\begin{aligned}a&=b\\&=c\end{aligned}", "7, 8, 9", r"\begin{aligned}a&=b\\&=c\end{aligned} \tag{7, 8, 9}"),
+        (r"\begin{aligned}a&=b\\&=c\end{aligned}", "7", r"\begin{aligned}a&=b\\&=c\end{aligned} \tag{7}"),
+        (r"a\\b", "1, 2", r"a\\b \tag{1, 2}"),
+        (r"\begin{aligned}a}\\b{\end{aligned}", "1, 2", r"\begin{aligned}a}\\b{\end{aligned} \tag{1, 2}"),
+    ],
+)
+def test_each_line_of_a_display_has_its_number(latex: str, number: str, shown: str) -> None:
+    stored = formula(1, latex, equation_number=number, **DISPLAY)
+    text = render(Block(BlockKind.FORMULA, mark(1)), formulas=(stored,))
+    assert text == f"$$\n{shown}\n$$"
+    if "a}" not in latex:
+        assert ask_katex(shown).reason == ""
 
 
 def test_a_display_without_number_and_one_with_its_own_tag() -> None:
