@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from docproc.markdown_text import code_block, escape_start, escape_text, formula_markdown
 from docproc.prose_text import join_line_end
+from docproc.prose_words import words_of
 from docproc.records import MARK_CLOSE, MARK_OPEN, Block, BlockKind, FormulaKind, Status, StoredFormula, StoredPage
 
 if TYPE_CHECKING:
@@ -44,9 +45,11 @@ def render_markdown(pages: Iterable[StoredPage], formulas: Iterable[StoredFormul
     by_page: dict[int, dict[int, StoredFormula]] = {}
     for stored in formulas:
         by_page.setdefault(stored.page_number, {})[stored.formula.position] = stored
+    pages = list(pages)
+    known_words = words_of(line for page in pages for block in page.blocks for line in block.text.split("\n"))
     writer = _Writer()
     for page in pages:
-        _PageRenderer(page, by_page.get(page.number, {}), options).write(writer)
+        _PageRenderer(page, by_page.get(page.number, {}), options, known_words).write(writer)
     return writer.text()
 
 
@@ -74,8 +77,14 @@ class _Writer:
 class _PageRenderer:
     """Writes the blocks of one page."""
 
-    def __init__(self, page: StoredPage, formulas: dict[int, StoredFormula], options: MarkdownOptions) -> None:
-        self.page, self.formulas, self.options = page, formulas, options
+    def __init__(
+        self,
+        page: StoredPage,
+        formulas: dict[int, StoredFormula],
+        options: MarkdownOptions,
+        known_words: frozenset[str],
+    ) -> None:
+        self.page, self.formulas, self.options, self.known_words = page, formulas, options, known_words
         self.list_stack: list[tuple[int, int]] = []
         """Levels of the open list items with the columns at which their texts begin."""
 
@@ -86,7 +95,7 @@ class _PageRenderer:
         if writer.open_part is not None and blocks and _goes_on(blocks[0]):
             start = self._inline(blocks.pop(0).text)
             before = writer.parts[writer.open_part]
-            joined = join_line_end(before, start)
+            joined = join_line_end(before, start, self.known_words)
             # The hyphen of a parted word is gone; the anchor stands before the word's second half.
             kept = len(joined) - len(start)
             writer.parts[writer.open_part] = joined[:kept] + anchor + joined[kept:]

@@ -13,6 +13,7 @@ from docproc.prose_margins import drop_running_lines, sizes_around
 from docproc.prose_order import assign_columns, order_blocks
 from docproc.prose_page import heading_key, mark_contents, measure_style
 from docproc.prose_tables import find_tables
+from docproc.prose_words import document_words
 from docproc.records import Block, BlockKind
 
 if TYPE_CHECKING:
@@ -55,9 +56,7 @@ def read_blocks(page: pymupdf.Page, layer: TextLayer, regions: Sequence[Region])
         blocks.append(Block(BlockKind.FIGURE, "", box=figure))
     tables, lines = find_tables(page, layer, lines, style.size)
     blocks += tables
-    known = frozenset(
-        word.strip(".,;:()").casefold() for line in lines for word in line.text.split() if "-" in word[1:-1]
-    )
+    known = document_words(page)
     for column in sorted({line.column for line in lines}):
         part = [line for line in lines if line.column == column]
         left = min((line.x0 for line in part if not line.display), default=0.0)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from docproc.prose_lines import Line
     from docproc.prose_page import PageStyle
 
-_LEADERS = re.compile(r"(?:(?:\s?[.·…]){3,}|(?<![,;])\s)\s*(\d+|[ivxlc]+)$")
+_LEADERS = re.compile(r"(?:(?:\s?[.·…]){3,}|(?<![,;])\s)\s*((?:pp?\.\s)?\d+|[ivxlc]+)$")
 _MAX_LEVEL = 3
 _MIN_PLAIN_RATIO = 1.25
 """Size of an unnumbered heading that is not bold, in units of the text's."""
@@ -30,7 +30,7 @@ def classify(group: Sequence[Line], style: PageStyle, left: float, known_words: 
         group: Lines of one block.
         style: Of the page.
         left: Left edge of the column.
-        known_words: Words of the page that hold a hyphen, in lower case.
+        known_words: Of the document, in lower case, compounds with their hyphen.
     """
     box = Box.around(line.box for line in group)
     first = group[0]

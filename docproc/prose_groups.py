@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -21,6 +22,9 @@ _PARAGRAPH_GAP = 1.28
 _TITLE_GAP = 1.45
 _CODE_GAP = 3.2
 """Blank lines inside a listing are kept up to this; a wider gap parts two listings."""
+_CODE_LINE_GAP = 1.1
+"""Between a paragraph and a listing there is always more room."""
+_ENDED = re.compile(r"[.:;!?]$")
 _INDENT = 0.7
 """TeX's \\parindent is 1 em or more."""
 _CENTERED_PT = 4.0
@@ -35,9 +39,11 @@ def group_lines(lines: Sequence[Line], style: PageStyle) -> list[list[Line]]:
     edges: Counter[int] = Counter(round(line.x0) for line in lines if not line.display and not line.is_code)
     left = min((x for x, n in edges.items() if n >= 2), default=min(edges, default=0))
     _mark_ragged(lines)
-    is_hanging = _is_hanging(lines, left, style)
+    hanging_left = left if _is_hanging(lines, left, style) else None
+    ends = sorted(line.x1 for line in lines if not line.display and not line.is_code)
+    right = ends[int(0.8 * len(ends))] if ends else 0.0
     for line in lines:
-        if groups and _belongs(groups[-1], line, style, left if is_hanging else None):
+        if groups and _belongs(groups[-1], line, style, hanging_left, right):
             groups[-1].append(line)
         else:
             groups.append([line])
@@ -72,15 +78,25 @@ def _is_hanging(lines: Sequence[Line], left: float, style: PageStyle) -> bool:
     return outer >= 3 and indented >= max(4, 0.4 * len(prose)) and upright <= 0.2 * outer
 
 
-def _belongs(group: Sequence[Line], line: Line, style: PageStyle, hanging_left: float | None) -> bool:
-    """Whether the line goes on with the block; `hanging_left` is the edge at which hanging paragraphs begin."""
+def _belongs(group: Sequence[Line], line: Line, style: PageStyle, hanging_left: float | None, right: float) -> bool:
+    """Whether the line goes on with the block.
+
+    Args:
+        group: Lines of the block.
+        line: The next one.
+        style: Of the page.
+        hanging_left: Edge at which hanging paragraphs begin, if they hang.
+        right: Edge at which full lines end.
+    """
     last = group[-1]
     gap = line.y - last.y
-    if line.display or last.display or line.is_code != last.is_code:
+    if line.display or last.display:
         return False
     size = max(last.size, line.size)
+    if group[0].is_code:
+        return line.is_code and gap < _CODE_GAP * style.leading and abs(last.size - line.size) < 0.07 * size
     if line.is_code:
-        return gap < _CODE_GAP * style.leading and abs(last.size - line.size) < 0.07 * size
+        return _is_code_of_sentence(last, line, style, right)
     usual = style.leading * size / style.size * (_TITLE_GAP if size > 1.12 * style.size else _PARAGRAPH_GAP)
     if gap > usual and not _is_stretched(last, line, gap):
         return False
@@ -98,7 +114,9 @@ def _belongs(group: Sequence[Line], line: Line, style: PageStyle, hanging_left: 
     if line.is_bold and not last.is_bold and line.x1 < max(other.x1 for other in group) - 2 * size:
         return False  # a heading in the size of the text
     if LABEL.match(text) and (line.x0 < last.x0 - 2 or LABEL.match(group[0].text)):
-        return False
+        # What looks like a label may be a reference, (90), that the line before had no room for.
+        is_reference = last.x1 > right - style.size and not _ENDED.search(last_text)
+        return is_reference and not LABEL.match(group[0].text)
     indent = _INDENT * style.size
     if min(line.size, last.size) > 1.12 * style.size or (line.is_bold and last.is_bold and len(group) < 3):
         return not NUMBERED_HEADING.match(text)  # lines of a heading hang behind its number, or are centered
@@ -111,6 +129,14 @@ def _belongs(group: Sequence[Line], line: Line, style: PageStyle, hanging_left: 
     # An indented line begins a paragraph; so does one that juts out to the left of a list item's text.
     body_left = min(other.x0 for other in group[1:])
     return not (line.x0 > body_left + indent or (line.x0 < body_left - indent and group[0].x0 < body_left - indent))
+
+
+def _is_code_of_sentence(last: Line, line: Line, style: PageStyle, right: float) -> bool:
+    """Whether a line of code only is of the sentence above: that line had no room for its first word."""
+    room = right - last.x1
+    first = line.words[0]
+    is_below = line.y - last.y < _CODE_LINE_GAP * style.leading
+    return is_below and abs(line.x0 - last.x0) < 2 * style.size and room < first.x1 - first.x0 + 0.2 * style.size
 
 
 def _is_stretched(last: Line, line: Line, gap: float) -> bool:

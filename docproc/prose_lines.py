@@ -24,9 +24,12 @@ _FORMULA_GAP = 0.2
 """Ink gap that is a space beside a formula, whose scripts may stand before the space in the content stream."""
 _BREAK_GAP = 0.45
 """Ink gap that ends a word although the text layer has no space."""
+_LETTER_GAP = 0.27
+"""The same between two letters of a proportional font: a space of TeX is 0.33, letters of spaced small caps 0.1."""
 _LINE_GAP = 2.5
 """Ink gap that parts a line into pieces: a gutter, cells of a table, an equation number."""
 _SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+_SUPERSCRIPT_LETTERS = str.maketrans("abcdefghijklmnoprstuvwxyz", "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻ")
 _NO_SPACE_BEFORE = frozenset(".,;:!?)]}’”%")
 
 
@@ -198,12 +201,20 @@ def split_cells(line: Line, gap_em: float = 1.0) -> list[list[Word]]:
 
 def _has_space(before: Word, word: Word) -> bool:
     gap = word.x0 - before.x1
-    if word.is_raised or word.text[0] in _NO_SPACE_BEFORE:
+    is_closing = word.text[0] in _NO_SPACE_BEFORE and not word.is_mono and not word.text.startswith("??")
+    if word.is_raised or is_closing:
         return word.has_space_before and gap > _BREAK_GAP * word.size
     if word.place == before.place + 1:
         is_beside_formula = bool(before.position or word.position)
-        return word.has_space_before or gap > (_FORMULA_GAP if is_beside_formula else _BREAK_GAP) * word.size
+        widest = _FORMULA_GAP if is_beside_formula else _break_gap(before, word.text)
+        return word.has_space_before or gap > widest * word.size
     return gap > _WORD_GAP * word.size
+
+
+def _break_gap(word: Word, text: str) -> float:
+    """Widest gap inside a word, before a piece of text that may go on with it, in em."""
+    are_letters = word.text[-1:].isalpha() and text[:1].isalpha() and not word.is_mono
+    return _LETTER_GAP if are_letters else _BREAK_GAP
 
 
 def _owners(glyphs: Sequence[Glyph], regions: Sequence[Region]) -> np.ndarray:
@@ -275,7 +286,7 @@ def _goes_on(word: Word, glyph: Glyph) -> bool:
     return (
         abs(glyph.origin[1] - word.y) < 0.08 * word.size
         and abs(glyph.size_pt - word.size) < 0.12 * word.size
-        and -0.6 * word.size < gap < _BREAK_GAP * word.size
+        and -0.6 * word.size < gap < _break_gap(word, glyph.text) * word.size
     )
 
 
@@ -307,6 +318,8 @@ def _continues(line: Line, word: Word) -> bool:
 def _raise(word: Word) -> None:
     word.is_raised = True
     word.text = word.text.translate(_SUPERSCRIPTS)
+    if len(word.text) == 1:  # the mark of a footnote; the th of 4th stays legible
+        word.text = word.text.translate(_SUPERSCRIPT_LETTERS)
 
 
 def _middle(line: Line) -> float:

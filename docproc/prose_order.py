@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from docproc.prose_lines import Line
     from docproc.records import Block
 
+_DIGITS = re.compile(r"\d+")
 _MIN_ROWS = 6
 """Lines that a column must have, and that must end before the gutter."""
 _MIN_SHORT_ROWS = 12
@@ -55,10 +57,12 @@ def _find_gutters(lines: Sequence[Line], width_pt: float, min_rows: int) -> list
             continue
         right = [line for line in lines if abs(line.x0 - start) <= 2]
         with_letters = sum(any(c.isalpha() for c in line.text) for line in right)
+        words = {_DIGITS.sub("", line.text) for line in right}
         left = sum(edge - 0.3 * width_pt < line.x1 <= edge for line in lines)
         crossing = sum(line.x0 < edge - 3 and line.x1 > edge + 3 for line in lines)
         if (
             with_letters >= max(min_rows, 0.7 * len(right))
+            and len(words) > 0.3 * len(right)  # not the page numbers of a table of contents
             and left >= min_rows
             and crossing <= _MAX_CROSSING * len(lines)
         ):

@@ -24,7 +24,7 @@ BULLET = re.compile(r"^[•◦∙▪■□►▸‣◆◇●○⁃∗*·–—-]
 LABEL = re.compile(r"^(\(?(?:\d{1,3}|[a-zA-Z]|[ivx]{1,5})[.)]|\[\d{1,3}\])(?=\s)")
 """What an item of a numbered list begins with."""
 NUMBERED_HEADING = re.compile(r"^(?:(?:Chapter|Part|Kapitel|Teil|Appendix)\s+)?([A-Z]|\d+)((?:\.\d+)*)\.?\s", re.I)
-NOTE = re.compile(r"^(?:[⁰¹²³⁴⁵⁶⁷⁸⁹]+|[∗*†‡§¶]|\d{1,2}(?=\s?[A-Z“]))\s?")
+NOTE = re.compile(r"^(?:[⁰¹²³⁴⁵⁶⁷⁸⁹]+|[ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐ]|[∗*†‡§¶]|\d{1,2}(?=\s?[A-Z“]))\s?")
 """What a footnote begins with."""
 _MIN_CONTENTS = 4
 """Entries that make a table of contents."""
