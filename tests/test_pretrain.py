@@ -209,6 +209,20 @@ def test_neighbors_peek_into_a_crop_and_do_not_move_it():
 
 
 @needs_tex
+def test_a_kept_preamble_gives_the_same_pages(tmp_path):
+    jobs = [
+        Job(r"\mathcal{L}=\frac{x}{\sqrt{2}}"),
+        Job(r"\undefinedcommand"),
+        Job(r"\ce{H2O}", display=True, left="a "),
+    ]
+    plain = typeset(jobs, family="newtx", size="large", points=11)
+    for _ in range(2):  # makes the format, then finds it
+        kept = typeset(jobs, family="newtx", size="large", points=11, formats=tmp_path / "formats")
+        assert (kept.pages, kept.em_pt, len(kept.pdf)) == (plain.pages, plain.em_pt, len(plain.pdf))
+    assert [p.name for p in (tmp_path / "formats").iterdir()] == ["newtx-11.fmt"]
+
+
+@needs_tex
 def test_what_does_not_typeset_is_left_out_and_costs_nothing_else():
     sheet = typeset([Job("x"), Job(r"\undefinedcommand y"), Job("z^{2}")])
     assert sheet is not None

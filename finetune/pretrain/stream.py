@@ -76,6 +76,8 @@ class Corpus:
     glyph_classes: dict[int, int]
     families: tuple[str, ...] = tuple(FAMILIES)
     program: str = "pdflatex"
+    formats: Path | None = None
+    """Where preambles are kept as TeX formats; None loads the packages in every run."""
     inline: NDArray[np.int64] = field(init=False, repr=False)
     displays: NDArray[np.int64] = field(init=False, repr=False)
 
@@ -135,7 +137,8 @@ class Producer:
             neighbors, tight = draw_neighbors(r, display, len(latex)) if near else (("", "", "", ""), False)
             jobs.append(Job(latex, display, *neighbors))
             labels.append((ids, group, tight))
-        sheet = typeset(jobs, family=family, size=size, points=points, program=self.corpus.program)
+        corpus = self.corpus
+        sheet = typeset(jobs, family=family, size=size, points=points, program=corpus.program, formats=corpus.formats)
         return self._cut(sheet, jobs, labels, seconds) if sheet else []
 
     def _draw_real(self, most: int, long: float) -> tuple[str, list[int], bool, str] | None:

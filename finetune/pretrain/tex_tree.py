@@ -38,6 +38,7 @@ _SETTINGS = {
     "ENCFONTS": "fonts/enc",
     "TEXFONTMAPS": "fonts/map",
     "CMAPFONTS": "fonts/cmap",
+    "TEXFORMATS": "web2c",
 }
 _MEMORY = """openin_any=a
 openout_any=p
@@ -59,8 +60,7 @@ stack_size=10000
 """
 _LAUNCHER = """#!/bin/sh
 R=$(cd "$(dirname "$0")/.." && pwd); export TEXMFCNF=$R/texmf/web2c TEXMFMAIN=$R/texmf MKTEXPK=0
-exec $R/lib/ld-linux-x86-64.so.2 --library-path $R/lib $R/bin/pdftex.bin -progname=pdflatex \\
-  -fmt=$R/texmf/web2c/pdftex/pdflatex.fmt "$@"
+exec $R/lib/ld-linux-x86-64.so.2 --library-path $R/lib $R/bin/pdftex.bin -progname=pdflatex "$@"
 """
 
 

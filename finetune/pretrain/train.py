@@ -167,7 +167,8 @@ def load_corpus(options: TrainOptions) -> Corpus:
                 inks.append(ink)
                 ink_labels.append(ids)
     glyphs = {int(k): v for k, v in json.loads((options.data / "glyphs.json").read_text()).items()}
-    return Corpus(formulas, labels, inks, ink_labels, words, glyphs, tuple(options.families.split(",")), options.tex)
+    families, formats = tuple(options.families.split(",")), options.out / "formats"
+    return Corpus(formulas, labels, inks, ink_labels, words, glyphs, families, options.tex, formats)
 
 
 def quick_sets(corpus: Corpus, budget: Budget, options: TrainOptions) -> dict[str, list[Picture] | list[Sample]]:

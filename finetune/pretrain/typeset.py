@@ -79,9 +79,9 @@ _PREAMBLE = r"""\documentclass[%(points)dpt]{article}
 \llap{\smash{\DPbox{#4}}}\copy\fb\rlap{\smash{\DPbox{#5}}}}%%
 \pdfpagewidth=\dimexpr\wd\fb+2\mg\relax \pdfpageheight=\dimexpr\ht\fb+\dp\fb+2\mg\relax
 \pdfhorigin=\mg \ht\nb=\ht\fb \dp\nb=\dp\fb \pdfvorigin=\mg
-\ifdim\wd\fb<%(widest)spt\ifdim\wd\fb>1pt\wlog{@@S #1}\shipout\box\nb\fi\fi}
-\begin{document}\batchmode\%(size)s
+\ifdim\wd\fb<\widest\ifdim\wd\fb>1pt\wlog{@@S #1}\shipout\box\nb\fi\fi}
 """
+_BEGIN = "\\def\\widest{%(widest)spt}\\begin{document}\\batchmode\\%(size)s\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +116,7 @@ def typeset(
     points: int = 10,
     program: str = "pdflatex",
     widest_pt: float = 620.0,
+    formats: Path | None = None,
 ) -> Sheet | None:
     """Typeset `jobs`, one page each.
 
@@ -126,19 +127,14 @@ def typeset(
         points: Document size, 10, 11 or 12.
         program: pdflatex or its path in a tree made by tex_tree.py.
         widest_pt: Wider formulas are left out.
+        formats: Folder in which the preamble of each family is kept as a TeX format, made when first asked for: loading
+            packages takes as long as typesetting 300 formulas.
 
     Returns:
         The pages, or None if TeX did not end well.
     """
-    head = _PREAMBLE % {
-        "points": points,
-        "family": FAMILIES[family],
-        "sans": _OLD_SANS if family in _T1_FAMILIES else "",
-        "script": "" if family.startswith("stix") else ",mathrsfs",
-        "margin": MARGIN_PT,
-        "widest": widest_pt,
-        "size": size,
-    }
+    head = _preamble(family, points)
+    begin = _BEGIN % {"widest": widest_pt, "size": size}
     body = [
         rf"\DP{{{i}}}{{\{'display' if j.display else 'text'}style}}"
         f"{{{j.latex}}}{{{j.left}}}{{{j.right}}}{{{j.above}}}{{{j.below}}}"
@@ -147,11 +143,20 @@ def typeset(
     shm = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=shm if shm.is_dir() else None) as folder:
         place = Path(folder)
-        (place / "a.tex").write_text(head + "\n".join(body) + "\n\\end{document}\n")
-        command = [program, "-no-shell-escape", "-interaction=batchmode", "a.tex"]
+        text = begin + "\n".join(body) + "\n\\end{document}\n"
+        command = [program, "-no-shell-escape", "-interaction=batchmode"]
+        loaded = formats and _format(head, f"{family}-{points}", formats, program)
+        if loaded:
+            command.append(f"-fmt={loaded.resolve().with_suffix('')}")
+        (place / "a.tex").write_text(text if loaded else head + text)
         with contextlib.suppress(subprocess.TimeoutExpired):
             subprocess.run(
-                command, cwd=place, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=10, check=False
+                [*command, "a.tex"],
+                cwd=place,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                timeout=10,
+                check=False,
             )
         if not (place / "a.pdf").exists() or not (place / "a.log").exists():
             return None
@@ -169,6 +174,38 @@ def typeset(
         return None
     em = SIZES[size][points - 10]
     return Sheet(pdf, [(page, i) for page, i in enumerate(shipped) if i not in bad], em, family)
+
+
+def _preamble(family: str, points: int) -> str:
+    return _PREAMBLE % {
+        "points": points,
+        "family": FAMILIES[family],
+        "sans": _OLD_SANS if family in _T1_FAMILIES else "",
+        "script": "" if family.startswith("stix") else ",mathrsfs",
+        "margin": MARGIN_PT,
+    }
+
+
+def _format(head: str, name: str, folder: Path, program: str) -> Path | None:
+    """The preamble as a format file, which is made if it is not there; None if TeX cannot make it.
+
+    Several processes may ask at once: each makes its own and moves it into place.
+    """
+    target = folder / f"{name}.fmt"
+    if target.exists():
+        return target
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as work:
+        (Path(work) / "f.tex").write_text(head + "\\dump\n")
+        command = [program, "-ini", "-no-shell-escape", "-interaction=batchmode", "&pdflatex", "f.tex"]
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            subprocess.run(
+                command, cwd=work, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60, check=False
+            )
+        made = Path(work) / "f.fmt"
+        if made.exists():
+            made.replace(target)
+    return target if target.exists() else None
 
 
 def draw_style(rng: random.Random, families: Sequence[str]) -> tuple[str, str, int]:
