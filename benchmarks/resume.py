@@ -27,7 +27,7 @@ _TIMES = ("started_at", "finished_at")
 _POLL_SECONDS = 0.2
 _LONGEST_DELAY_SECONDS = 3.0
 """A kill follows the page that was drawn for it by up to this, so that it hits any part of the work."""
-_ORPHANS_SECONDS = 10.0
+_ORPHANS_SECONDS = 5.0
 """How long page processes may outlive their parent."""
 
 

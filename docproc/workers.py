@@ -146,6 +146,7 @@ def worker_count(asked: int) -> int:
 
 def _serve(connection: Connection, function: Callable[[Any], Any], memory_bytes: int) -> None:
     """Main of a worker: one task, one result, until the parent goes away."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, hard))
@@ -160,7 +161,18 @@ def _serve(connection: Connection, function: Callable[[Any], Any], memory_bytes:
             result = Lost(f"it needs more than the {memory_bytes / 2**30:.1f} GiB a page may take")
         except Exception as error:  # a page that fails is a value
             result = Lost(f"{type(error).__name__}: {str(error).strip() or 'no reason given'}".splitlines()[0])
-        connection.send(result)
+        try:
+            connection.send(result)
+        except OSError:
+            return
+
+
+def _end_with_parent() -> None:
+    """End this process in the middle of its task if its parent is killed: nobody waits for the result."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _death(exit_code: int | None) -> str:

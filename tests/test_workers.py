@@ -1,5 +1,7 @@
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -17,6 +19,8 @@ def work(task: tuple[str, int]) -> int:
         raise ValueError("no such glyph")
     if what == "eat":
         return len(bytearray(10 * 2**30))
+    if what == "pid":
+        return os.getpid()
     if what == "slow":
         time.sleep(0.3)
     return value * value
@@ -56,3 +60,20 @@ def test_leaving_the_pool_ends_its_workers_at_once() -> None:
         pool.submit(("hang", 0))
         time.sleep(0.5)
     assert time.monotonic() - begun < 20
+
+
+def test_workers_end_with_a_parent_that_is_killed() -> None:
+    code = (
+        "from tests.test_workers import WorkerPool, work\n"
+        "with WorkerPool(work, 1, timeout_seconds=60, memory_bytes=4 * 2**30) as pool:\n"
+        "    print(pool.submit(('pid', 0)).result(30), flush=True)\n"
+        "    pool.submit(('hang', 0)).result()\n"
+    )
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    parent = subprocess.Popen([sys.executable, "-c", code], text=True, **pipes)
+    assert parent.stdout is not None
+    assert int(parent.stdout.readline())
+    time.sleep(0.3)
+    parent.kill()
+    _, errors = parent.communicate(timeout=20)  # ends when the worker, who hangs for 60 s, holds the pipes no more
+    assert not errors
