@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from docproc.listings import Listing, left_edges
 from docproc.markdown_text import code_block, escape_start, escape_text, formula_markdown
 from docproc.prose_text import join_line_end
 from docproc.prose_words import words_of
@@ -47,19 +48,24 @@ def render_markdown(pages: Iterable[StoredPage], formulas: Iterable[StoredFormul
         by_page.setdefault(stored.page_number, {})[stored.formula.position] = stored
     pages = list(pages)
     known_words = words_of(line for page in pages for block in page.blocks for line in block.text.split("\n"))
+    lefts = left_edges(pages)
     writer = _Writer()
     for page in pages:
-        _PageRenderer(page, by_page.get(page.number, {}), options, known_words).write(writer)
+        renderer = _PageRenderer(page, by_page.get(page.number, {}), options, known_words, lefts[page.number % 2])
+        renderer.write(writer)
     return writer.text()
 
 
 class _Writer:
-    """Gathers blocks; knows which paragraph may go on with the next page."""
+    """Gathers blocks; knows which paragraph or listing may go on with the next page."""
 
     def __init__(self) -> None:
         self.parts: list[str] = []
         self.open_part: int | None = None
         """Index of a paragraph whose sentence has not ended."""
+        self.open_listing: int | None = None
+        """Index of a listing that ends a page."""
+        self.listing: Listing | None = None
         self.was_item = False
 
     def add(self, text: str, is_item: bool = False) -> int:
@@ -83,8 +89,10 @@ class _PageRenderer:
         formulas: dict[int, StoredFormula],
         options: MarkdownOptions,
         known_words: frozenset[str],
+        left: float,
     ) -> None:
         self.page, self.formulas, self.options, self.known_words = page, formulas, options, known_words
+        self.left = left
         self.list_stack: list[tuple[int, int]] = []
         """Levels of the open list items with the columns at which their texts begin."""
 
@@ -104,9 +112,13 @@ class _PageRenderer:
                 writer.open_part = writer.open_part if blocks_are_over else None
             else:
                 writer.open_part = None
+        elif blocks and self._continues_listing(writer, blocks[0], anchor):
+            blocks.pop(0)
         else:
             writer.add(anchor)
             writer.open_part = None
+        if any(block.kind is not BlockKind.FOOTNOTE for block in blocks):
+            writer.open_listing = None
         if page.status == "failed":
             writer.add(f"**[page {page.number} could not be read: {escape_text(page.problem or 'unknown reason')}]**")
         body = [block for block in blocks if block.kind is not BlockKind.FOOTNOTE]
@@ -118,10 +130,21 @@ class _PageRenderer:
             is_last = bool(body) and block is body[-1]
             if is_last and block.kind is BlockKind.PARAGRAPH and not _ENDED.search(block.text):
                 writer.open_part = index
+            if is_last and block.kind is BlockKind.CODE:
+                writer.open_listing, writer.listing = index, Listing(block, self.left)
         seen = {int(m[1]) for block in page.blocks for m in _MARK.finditer(block.text)}
         for position in sorted(set(self.formulas) - seen):
             if self.formulas[position].formula.status is not Status.REJECTED:
                 writer.add(self._write(self.formulas[position]))
+
+    def _continues_listing(self, writer: _Writer, block: Block, anchor: str) -> bool:
+        """Put a listing together that a page's end has parted; the anchor of the new page stands before it."""
+        if writer.open_listing is None or writer.listing is None or block.kind is not BlockKind.CODE:
+            return False
+        before = writer.parts[writer.open_listing].removesuffix(code_block(writer.listing.text))
+        writer.listing = writer.listing.joined(Listing(block, self.left))
+        writer.parts[writer.open_listing] = f"{before}{anchor}\n\n{code_block(writer.listing.text)}"
+        return True
 
     def _block(self, block: Block) -> str:
         if block.kind is not BlockKind.LIST_ITEM:

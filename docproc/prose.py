@@ -52,8 +52,10 @@ def read_blocks(page: pymupdf.Page, layer: TextLayer, regions: Sequence[Region])
     blocks: list[Block] = []
     figures = find_figures(page, layer, lines, style.size)
     for figure in figures:
-        lines = [line for line in lines if not figure.holds(line.box.center) or _marks(line)]
-        blocks.append(Block(BlockKind.FIGURE, "", box=figure))
+        inside = [line for line in lines if figure.holds(line.box.center) and not line.display]
+        labels = [word.text for line in inside for word in line.words if word.position]
+        blocks.append(Block(BlockKind.FIGURE, " ".join(labels), box=figure))
+        lines = [line for line in lines if line not in inside]
     tables, lines = find_tables(page, layer, lines, style.size)
     blocks += tables
     known = document_words(page)
@@ -62,10 +64,6 @@ def read_blocks(page: pymupdf.Page, layer: TextLayer, regions: Sequence[Region])
         left = min((line.x0 for line in part if not line.display), default=0.0)
         blocks += [classify(group, style, left, known) for group in group_lines(part, style)]
     return order_blocks(blocks, gutters)
-
-
-def _marks(line: Line) -> bool:
-    return any(word.position for word in line.words)
 
 
 def _without_numbers(lines: list[Line], regions: Sequence[Region]) -> list[Line]:

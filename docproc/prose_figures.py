@@ -45,10 +45,23 @@ def find_figures(page: pymupdf.Page, layer: TextLayer, lines: Sequence[Line], si
         ]
         if sum(1.25 * line.size for line in prose) <= _MAX_TEXT_SHARE * box.height:
             found.append(box)
+    found = _joined(found)
     if any(_is_label(line, figure, size) for figure in found for line in lines):
         for picture in model_boxes(page, "picture"):
             found = [f | picture if (f & picture).area > 0.5 * min(f.area, picture.area) else f for f in found]
-    return found
+    return _joined(found)
+
+
+def _joined(boxes: list[Box]) -> list[Box]:
+    """Boxes that overlap by most of the smaller one are parts of one figure."""
+    joined: list[Box] = []
+    for box in boxes:
+        parts = [other for other in joined if (other & box).area > 0.5 * min(other.area, box.area)]
+        joined = [other for other in joined if other not in parts]
+        for part in parts:
+            box = box | part
+        joined.append(box)
+    return joined
 
 
 def _is_label(line: Line, figure: Box, size: float) -> bool:

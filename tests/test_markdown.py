@@ -236,10 +236,11 @@ def test_headings_lists_captions_footnotes_figures() -> None:
         Block(BlockKind.LIST_ITEM, "10. tenth", 0),
         Block(BlockKind.LIST_ITEM, "(a) below it", 1),
         Block(BlockKind.FIGURE, ""),
+        Block(BlockKind.FIGURE, mark(2)),
         Block(BlockKind.CAPTION, f"Figure 3.2: The curve {mark(1)}"),
         Block(BlockKind.FOOTNOTE, "¹See *there*"),
     ]
-    assert render(*blocks, formulas=(formula(1, "y"),)).split("\n") == [
+    assert render(*blocks, formulas=(formula(1, "y"), formula(2, "x=0"))).split("\n") == [
         "## 1 Basics",
         "",
         "- first",
@@ -248,6 +249,8 @@ def test_headings_lists_captions_footnotes_figures() -> None:
         "    - (a) below it",
         "",
         "*[figure]*",
+        "",
+        "*[figure]* $x=0$",
         "",
         "**Figure 3.2:** The curve $y$",
         "",
@@ -268,6 +271,28 @@ def test_a_sentence_goes_on_over_the_page() -> None:
         'This is inter<a id="page-2"></a>rupted, and <a id="page-3"></a>$x$ is here.\n\n'
         "> ¹Note\n\nNext.\n\n"
         '<a id="page-4"></a>\n\nnew start\n'
+    )
+
+
+def test_a_listing_goes_on_over_the_page_with_its_indentation() -> None:
+    def code(text: str, x0: float) -> Block:
+        return Block(BlockKind.CODE, text, box=Box(x0, 0, x0 + 6 * max(map(len, text.split("\n"))), 9))
+
+    def prose(text: str, x0: float) -> Block:
+        return Block(PARAGRAPH, text, box=Box(x0, 0, x0 + 300, 9))
+
+    note = Block(BlockKind.FOOTNOTE, "¹Note")
+    pages = [
+        page(prose("Here:", 100), code("def f(x):\n    if x:", 106), note, number=1),
+        page(code("return 1\n\n    # all", 150 + 6 + 6 * 8), number=2),  # the margins of the pages mirror each other
+        page(code("f(2)", 106), prose("Done.", 100), number=3),
+        page(prose("So:", 150), code("new()", 156), number=4),
+        page(prose("End.", 100), number=5),
+    ]
+    assert render_markdown(pages, [], MarkdownOptions()) == (
+        '<a id="page-1"></a>\n\nHere:\n\n<a id="page-2"></a>\n\n<a id="page-3"></a>\n\n'
+        "```\ndef f(x):\n    if x:\n        return 1\n\n            # all\nf(2)\n```\n\n> ¹Note\n\nDone.\n\n"
+        '<a id="page-4"></a>\n\nSo:\n\n```\nnew()\n```\n\n<a id="page-5"></a>\n\nEnd.\n'
     )
 
 
