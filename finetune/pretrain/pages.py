@@ -24,7 +24,7 @@ from finetune.pretrain.prose_source import ProseSource
 
 _TEX_SECONDS = 120
 # newtx wants hexadecimal digits from a file of plain TeX that small installations lack: the same two macros.
-_BINHEX = r"""\def\hex#1{\ifcase#1 0\or1\or2\or3\or4\or5\or6\or7\or8\or9\or A\or B\or C\or D\or E\or F\fi}
+BINHEX = r"""\def\hex#1{\ifcase#1 0\or1\or2\or3\or4\or5\or6\or7\or8\or9\or A\or B\or C\or D\or E\or F\fi}
 \def\nhex#1#2{\ifnum#2>15 \expandafter\hex\expandafter{\number\numexpr(#2-8)/16\relax}\fi
 \expandafter\hex\expandafter{\number\numexpr#2-16*((#2-8)/16)\relax}}
 """
@@ -127,7 +127,7 @@ def _run_tex(recipe: Recipe, tex: str) -> bytes | None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "page.tex").write_text(tex, encoding="utf-8")
-        (folder / "binhex.tex").write_text(_BINHEX, encoding="ascii")
+        (folder / "binhex.tex").write_text(BINHEX, encoding="ascii")
         command = [recipe.family.engine, "-no-shell-escape", "-interaction=batchmode", "page.tex"]
         try:
             subprocess.run(

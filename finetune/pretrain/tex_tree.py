@@ -1,10 +1,11 @@
 """Build a small TeX tree that runs on any x86-64 Linux machine, even one without TeX: OUT/bin/pdflatex FILE.
 
-    python -m finetune.pretrain.tex_tree OUT [--families cm,lm,...]
+    python -m finetune.pretrain.tex_tree OUT [--families cm,lm,...] [--pages [--documents N]]
 
 It needs TeX Live (with fonts-extra, science, plain-generic) where it is built. The tree holds pdftex with its own C
 library and loader, the LaTeX format, and just those packages, metrics and Type 1 outlines that a test document of every
-font family opened.
+font family opened. With `--pages` it also holds what whole documents of the `dev` split open (pages.py); an unusual
+size of an unusual font may be missing from it: TeX then stops at that document, and pages.py passes it over.
 """
 
 from __future__ import annotations
@@ -18,8 +19,14 @@ import sys
 import tempfile
 from pathlib import Path
 
+from finetune.pretrain.page_families import draw_recipe
+from finetune.pretrain.page_formulas import FormulaPool, load_formulas
+from finetune.pretrain.page_tex import write_source
+from finetune.pretrain.pages import BINHEX
+from finetune.pretrain.prose_source import ProseSource
 from finetune.pretrain.typeset import FAMILIES
 
+_SAMPLE_FORMULAS = Path(__file__).parents[2] / "samples/formulas/formulas.jsonl"
 _ALPHABETS = ("mathbf", "mathrm", "mathit", "mathsf", "mathtt", "mathcal", "mathbb", "mathfrak")
 _CAPITALS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _TEST = (
@@ -58,18 +65,27 @@ param_size=20000
 save_size=100000
 stack_size=10000
 """
-_LAUNCHER = """#!/bin/sh
+_START = """#!/bin/sh
 R=$(cd "$(dirname "$0")/.." && pwd); export TEXMFCNF=$R/texmf/web2c TEXMFMAIN=$R/texmf MKTEXPK=0
-exec $R/lib/ld-linux-x86-64.so.2 --library-path $R/lib $R/bin/pdftex.bin -progname=pdflatex "$@"
-"""
+exec $R/lib/ld-linux-x86-64.so.2 --library-path $R/lib"""
+_LAUNCHERS = {
+    "pdflatex": f'{_START} $R/bin/pdftex.bin -progname=pdflatex "$@"\n',
+    "kpsewhich": f'{_START} $R/bin/kpsewhich.bin "$@"\n',
+}
 
 
-def build_tree(out: Path, families: dict[str, str]) -> None:
-    """Write the tree to `out` (replaced if there)."""
+def build_tree(out: Path, families: dict[str, str], documents: int = 0) -> None:
+    """Write the tree to `out` (replaced if there).
+
+    Args:
+        out: Folder.
+        families: Preambles of font families, for single formulas.
+        documents: How many whole documents to look at for what their pages need; 0 for single formulas only.
+    """
     shutil.rmtree(out, ignore_errors=True)
     tree = out / "texmf"
     names: set[str] = set()
-    for file in sorted(_opened_files(families)):
+    for file in sorted(_opened_files(families) | _opened_by_documents(documents)):
         place = re.search(r"/(?:texmf-dist|texmf|texmf-var)/((?:tex|fonts)/.*)$", file)
         if place and not file.endswith((".map", "pk")):
             _put(Path(file), tree / place[1], names)
@@ -95,13 +111,38 @@ def _opened_files(families: dict[str, str]) -> set[str]:
             extra = r"\usepackage{mathtools,bm,xcolor,graphicx,array}\usepackage[version=4]{mhchem}" + script
             for points in (10, 11, 12):
                 text = rf"\documentclass[{points}pt]{{article}}{family}{extra}\begin{{document}}{body}\end{{document}}"
-                (Path(folder) / "t.tex").write_text(text)
-                command = ["pdflatex", "-recorder", "-interaction=batchmode", "t"]
-                environment = {**os.environ, "MKTEXPK": "0"}
-                subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=False)
-                lines = (Path(folder) / "t.fls").read_text().splitlines()
-                found |= {os.path.normpath(x[6:]) for x in lines if x.startswith("INPUT /")}
+                found |= _opened_by(text, Path(folder))
     return found | {p for p in (_find(x) for x in _EXTRA) if p}
+
+
+def _opened_by_documents(count: int) -> set[str]:
+    """Every file that documents of the `dev` split read, as pages.py writes them."""
+    if not count:
+        return set()
+    formulas = load_formulas([_SAMPLE_FORMULAS], "dev")
+    found: set[str] = set()
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "binhex.tex").write_text(BINHEX, encoding="ascii")
+        for seed in range(count):
+            recipe = draw_recipe(seed, "dev")
+            if recipe.family.engine == "pdflatex":
+                pool = FormulaPool(formulas, seed)
+                has_formulas = seed % 8 > 0
+                source = write_source(recipe, ProseSource(seed, "dev"), pool, seed, 6, formulas=has_formulas)
+                found |= _opened_by(source.tex, Path(folder))
+    return found
+
+
+def _opened_by(text: str, folder: Path) -> set[str]:
+    """Every file that a document reads."""
+    (folder / "t.tex").write_text(text, encoding="utf-8")
+    command = ["pdflatex", "-recorder", "-draftmode", "-interaction=batchmode", "t"]
+    environment = {**os.environ, "MKTEXPK": "0"}
+    subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=False)
+    lines = (folder / "t.fls").read_text().splitlines()
+    for rest in folder.glob("t.*"):
+        rest.unlink()
+    return {os.path.normpath(x[6:]) for x in lines if x.startswith("INPUT /")}
 
 
 def _find(name: str, *options: str) -> str:
@@ -152,12 +193,14 @@ def _virtual_parts(data: bytes) -> list[str]:
 def _add_program(out: Path) -> None:
     for folder in ("bin", "lib"):
         (out / folder).mkdir()
-    binary = shutil.which("pdftex") or sys.exit("Error: pdftex is not installed.")
-    libraries = subprocess.run(["ldd", binary], capture_output=True, text=True, check=True).stdout
-    for library in re.findall(r"(/\S+\.so\S*)", libraries):
-        shutil.copy(Path(library).resolve(), out / "lib" / Path(library).name)
-    shutil.copy(Path(binary).resolve(), out / "bin/pdftex.bin")
-    (out / "bin/pdflatex").write_text(_LAUNCHER)
+    for program in ("pdftex", "kpsewhich"):
+        binary = shutil.which(program) or sys.exit(f"Error: {program} is not installed.")
+        libraries = subprocess.run(["ldd", binary], capture_output=True, text=True, check=True).stdout
+        for library in re.findall(r"(/\S+\.so\S*)", libraries):
+            shutil.copy(Path(library).resolve(), out / "lib" / Path(library).name)
+        shutil.copy(Path(binary).resolve(), out / f"bin/{program}.bin")
+    for name, text in _LAUNCHERS.items():
+        (out / "bin" / name).write_text(text)
     for file in [*(out / "lib").iterdir(), *(out / "bin").iterdir()]:
         file.chmod(0o755)
 
@@ -167,8 +210,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     parser.add_argument("--families", default=",".join(FAMILIES), help="comma-separated keys of typeset.FAMILIES")
+    parser.add_argument("--pages", action="store_true", help="whole documents too (pages.py), families of `dev`")
+    parser.add_argument("--documents", type=int, default=120, help="how many to look at for what they open")
     options = parser.parse_args()
-    build_tree(options.out, {name: FAMILIES[name] for name in options.families.split(",")})
+    families = {name: FAMILIES[name] for name in options.families.split(",") if name}
+    build_tree(options.out, families, options.documents if options.pages else 0)
 
 
 if __name__ == "__main__":
