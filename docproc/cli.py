@@ -13,23 +13,12 @@ import click
 
 from docproc import __version__
 from docproc.cli_finetune import finetune
+from docproc.cli_options import DEFAULT_OUTPUT, PATHS, database_option, existing_database
+from docproc.cli_search import reindex, search
 from docproc.errors import DocprocError, ExitCode
 
-DEFAULT_OUTPUT = Path("docproc-out")
 # Pages; ranges beyond a document's own end are that document's failure.
 LONGEST_DOCUMENT = 1_000_000
-# A file's name may hold any bytes; a surrogate must not end a message.
-PATHS = click.Path(path_type=Path)
-
-database_option = click.option(
-    "-d",
-    "--db",
-    type=PATHS,
-    default=DEFAULT_OUTPUT / "docproc.db",
-    show_default=True,
-    help="The formula database.",
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 
 
 def main() -> None:
@@ -140,29 +129,6 @@ def run(paths: tuple[Path, ...], dry_run: bool, as_json: bool, **given: Any) -> 
 
 
 @cli.command()
-@click.argument("query", nargs=-1, required=True)
-@database_option
-@click.option("-n", "--limit", type=click.IntRange(1), default=20, help="Most results.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
-@click.option("--nl", "as_lines", is_flag=True, help="Print one JSON object a line.")
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV with a header.")
-def search(query: tuple[str, ...], db: Path, limit: int, as_json: bool, as_lines: bool, as_csv: bool) -> int:
-    """Search formulas by words or by LaTeX, in any spelling.
-
-    \b
-    Example:
-      docproc search "\\int_0^\\infty e^{-x^2}"
-      docproc search heat equation -n 5 --json
-    """
-    from docproc.search import search as find
-    from docproc.tables import print_table
-
-    hits = find(_existing(db), " ".join(query), limit)
-    print_table([hit.row() for hit in hits], as_json=as_json, as_lines=as_lines, as_csv=as_csv)
-    return ExitCode.OK
-
-
-@cli.command()
 @click.argument("data", type=PATHS)
 @click.option("--model", default="built-in", help="`built-in`, a Qwen2-VL checkpoint folder, or a hub name.")
 @click.option("--adapter", type=PATHS, help="LoRA adapter that docproc finetune wrote.")
@@ -227,7 +193,7 @@ def failures(db: Path, as_json: bool) -> int:
     from docproc.store import FormulaStore
     from docproc.tables import print_table
 
-    with FormulaStore.open(_existing(db), read_only=True) as store:
+    with FormulaStore.open(existing_database(db), read_only=True) as store:
         rows = failure_rows(store)
         print_table(rows, as_json=as_json)
         if rows and not as_json and (command := retry_command(store)):
@@ -259,7 +225,8 @@ def info(db: Path, as_json: bool) -> int:
     return ExitCode.OK
 
 
-cli.add_command(finetune)
+for command in (finetune, reindex, search):
+    cli.add_command(command)
 
 
 def _run_options(given: dict[str, Any]) -> Any:
@@ -281,14 +248,6 @@ def _print_scores(scores: dict[str, Any]) -> None:
             click.echo(f"{group:32} exact {part['exact']:.3f} of {part['n']}")
     if "render" in scores:
         click.echo(f"{'render match':32} {scores['render']['match']}")
-
-
-def _existing(db: Path) -> Path:
-    from docproc.errors import OutputError
-
-    if not db.exists():
-        raise OutputError(f"There is no database {db}. Give one with -d, or make it with `docproc run FILE`.")
-    return db
 
 
 def _batch_size(value: str) -> str:

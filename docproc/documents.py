@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import pymupdf
 
 from docproc.errors import InputError, UsageError
+from docproc.page_ranges import split_page_ranges
 from docproc.pictures import open_picture, picture_size
 from docproc.records import Failure
 
@@ -165,19 +165,10 @@ def parse_page_ranges(text: str, page_count: int) -> list[int]:
         UsageError: The text is no selection, or names a page that the document does not have.
     """
     pages: set[int] = set()
-    for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d{0,9})\s*(-?)\s*(\d{0,9})\s*", part, re.ASCII)
-        if not match or not (match[1] or match[3]) or (match[3] and not match[2]):
-            raise UsageError(f"--pages {text!r}: {part.strip()!r} is no page or range. Write it like 1-4,7,10-.")
-        first = int(match[1] or 1)
-        last = int(match[3]) if match[3] else (page_count if match[2] else first)
-        if first < 1 or (match[3] and last < 1):
-            raise UsageError(f"--pages {text!r}: pages count from 1.")
+    for first, last in split_page_ranges(text):
         if first > page_count:
             raise UsageError(f"--pages {text!r}: there is no page {first}, the document has {_count(page_count)}.")
-        if last < first:
-            raise UsageError(f"--pages {text!r}: {part.strip()!r} ends before it begins. Write {last}-{first}.")
-        pages.update(range(first, min(last, page_count) + 1))
+        pages.update(range(first, min(page_count if last is None else last, page_count) + 1))
     return sorted(pages)
 
 

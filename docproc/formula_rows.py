@@ -1,4 +1,4 @@
-"""Writing the formulas of a page: same place, same id; the full-text index is kept in step."""
+"""Writing the formulas of a page: same place, same id; the indexes are kept in step."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from docproc.fulltext import index_tokens, index_words, search_key
 from docproc.records import Box
 from docproc.rows import formula_values, match_places
+from docproc.structure_index import clear_structures, drop_structure, put_structure
 
 if TYPE_CHECKING:
     import sqlite3
@@ -39,6 +40,7 @@ def replace_formulas(
             connection.execute("UPDATE formulas SET position = ? WHERE id = ?", (last, formula_id))
         else:
             connection.execute("DELETE FROM formulas_fts WHERE rowid = ?", (formula_id,))
+            drop_structure(connection, [formula_id])
             connection.execute("UPDATE formula_references SET formula_id = NULL WHERE formula_id = ?", (formula_id,))
             connection.execute("DELETE FROM formulas WHERE id = ?", (formula_id,))
     ids: dict[int, int] = {}
@@ -67,7 +69,7 @@ def replace_formulas(
 
 
 def index_formulas(connection: sqlite3.Connection, formula_ids: Iterable[int]) -> None:
-    """Bring match_key and the full-text index in step with the formulas."""
+    """Bring match_key, the full-text index and the structural index in step with the formulas."""
     for formula_id in formula_ids:
         ((latex, before, after, number, title),) = connection.execute(
             "SELECT coalesce(f.corrected_latex, f.latex), f.text_before, f.text_after, f.equation_number, d.title "
@@ -82,6 +84,20 @@ def index_formulas(connection: sqlite3.Connection, formula_ids: Iterable[int]) -
             "INSERT INTO formulas_fts (rowid, tokens, words, title) VALUES (?, ?, ?, ?)",
             (formula_id, " ".join(index_tokens(key)), " ".join(words), " ".join(index_words(title or ""))),
         )
+        put_structure(connection, formula_id, latex)
+
+
+def rebuild_indexes(connection: sqlite3.Connection) -> int:
+    """Make the full-text and the structural index anew from the formulas; returns how many there are.
+
+    Args:
+        connection: Inside a transaction.
+    """
+    connection.execute("DELETE FROM formulas_fts")
+    clear_structures(connection)
+    formula_ids = [formula_id for (formula_id,) in connection.execute("SELECT id FROM formulas ORDER BY id")]
+    index_formulas(connection, formula_ids)
+    return len(formula_ids)
 
 
 def insert_row(connection: sqlite3.Connection, table: str, **values: Any) -> int:

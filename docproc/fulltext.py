@@ -11,6 +11,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from docproc.latex.canonical import match_key
+from docproc.latex.structure import strip_end
 from docproc.latex.tokens import tokenize
 
 if TYPE_CHECKING:
@@ -18,13 +19,12 @@ if TYPE_CHECKING:
 
 _NAMED = {"{": "s_open", "}": "s_close", "^": "s_sup", "_": "s_sub", "&": "s_amp", "\\\\": "s_newline"}
 _STRUCTURE = frozenset(_NAMED.values())
-_END = re.compile(r"(?:\s*(?<!\\)[.,;])+\s*$")
 _WORD = re.compile(r"[^\W_]+")
 
 
 def search_key(latex: str) -> str:
     """The match key without the punctuation of the sentence that the formula ends with."""
-    return match_key(_END.sub("", latex))
+    return match_key(strip_end(latex))
 
 
 def index_tokens(latex: str) -> list[str]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 APPLICATION_ID = int.from_bytes(b"docp", "big")
 """Marks a SQLite file as ours (bytes 68–71 of its header), so that no foreign database is ever written to."""
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Number of steps below; stored as `PRAGMA user_version`."""
 
 
@@ -27,7 +27,7 @@ def migrate(connection: sqlite3.Connection) -> None:
     from sqlite_utils import Database, Migrations  # 0.4 s to import: needed only when a step is due
 
     steps = Migrations("docproc")
-    for step in (m001_initial,):
+    for step in (m001_initial, m002_structures):
         steps(name=step.__name__)(step)
     connection.execute("BEGIN IMMEDIATE")  # before looking, so that two runs that start together do not both create
     try:
@@ -150,3 +150,13 @@ def m001_initial(db: Database) -> None:
         "CREATE VIRTUAL TABLE formulas_fts USING fts5("
         "tokens, words, title, tokenize = \"unicode61 remove_diacritics 2 tokenchars '_'\")"
     )
+
+
+def m002_structures(db: Database) -> None:
+    """The index for structural search, filled from the formulas that are there."""
+    from docproc.structure_index import create_structure_tables, put_structure
+
+    create_structure_tables(db.conn)
+    rows = db.execute("SELECT id, coalesce(corrected_latex, latex) FROM formulas ORDER BY id").fetchall()
+    for formula_id, latex in rows:
+        put_structure(db.conn, formula_id, latex)

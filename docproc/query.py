@@ -15,10 +15,11 @@ MAX_QUERY_CHARACTERS = 2_000
 """A longer query is cut: no formula of a book that anyone types is longer."""
 
 _DELIMITED = re.compile(r"\$\$(.+?)\$\$|\$(.+?)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.DOTALL)
-_STRONG = re.compile(r"[\\^{}=<>+]|^\w_\w")
+_STRONG = re.compile(r"[\\^{}=<>+]|^\w_\w|(?<![^\W\d_])\?[A-Za-z]")
+"""What makes a chunk mathematics; `?f` is a wildcard, but the mark of a question stands behind a letter."""
 _OPERATOR_END = re.compile(r"(?:[=<>+\-*/^_({\[,|]|\\(?!end)[a-zA-Z]+)$")
 _OPERATOR_START = re.compile(r"^[=<>+\-*/^_)}\],|]")
-_NEUTRAL = re.compile(r"[\d.,:;()\[\]|/!'*-]+|[^\W\d_]|d[^\W\d_]|(?:[^\W\d_]|\d+)(?:[-/*|(),]+(?:[^\W\d_]|\d+))+[)|]*")
+_NEUTRAL = re.compile(r"[\d?.,:;()\[\]|/!'*-]+|[^\W\d_]|d[^\W\d_]|(?:[^\W\d_]|\d+)(?:[-/*|(),]+(?:[^\W\d_]|\d+))+[)|]*")
 _FUNCTIONS = frozenset(
     (
         "sin",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from docproc.database import BUSY_SECONDS, explained, open_database, transaction
-from docproc.formula_rows import index_formulas, insert_row, replace_formulas, storable
+from docproc.formula_rows import index_formulas, insert_row, rebuild_indexes, replace_formulas, storable
 from docproc.records import DocumentState, Failure, Recognition, Status, Summary
 from docproc.references import link_references
 from docproc.rows import (
@@ -207,6 +207,11 @@ class FormulaStore:
             )
             index_formulas(self.connection, [formula_id])
             self._rewrite_text(page_id)
+
+    def reindex(self) -> int:
+        """Make the indexes of the search anew; returns the number of formulas."""
+        with transaction(self.connection, self.path):
+            return rebuild_indexes(self.connection)
 
     # --- reading -----------------------------------------------------------------------------------------------------
 

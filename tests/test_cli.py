@@ -35,6 +35,15 @@ def test_every_option_of_run_is_a_field_of_its_options() -> None:
     assert names == known - {"find", "regions", "prose"}
 
 
+def test_filters_are_the_fields_of_the_filter() -> None:
+    from dataclasses import fields
+
+    from docproc.filters import FormulaFilter
+
+    names = {parameter.name for parameter in cli.commands["search"].params}
+    assert {field.name for field in fields(FormulaFilter)} <= names
+
+
 def test_a_dry_run_prints_one_line_a_region_and_leaves_nothing(docproc: Docproc, tmp_path: Path) -> None:
     sample = SAMPLES / "calculus-notes.pdf"
     result = docproc("run", sample, "--dry-run", "--json", "-o", tmp_path / "out")
@@ -75,6 +84,21 @@ def test_search_finds_a_formula_of_the_page(docproc: Docproc, digitized: Path) -
     assert docproc("search", "-d", database, "--", "-zzzz{").stdout == "nothing found\n"
 
 
+def test_search_by_a_picture_and_reindex(docproc: Docproc, digitized: Path, tmp_path: Path) -> None:
+    database = tmp_path / "docproc.db"
+    database.write_bytes((digitized / "docproc.db").read_bytes())
+    latex = "f^{\\prime}(x)"
+    before = docproc("search", latex, "-d", database, "--json").stdout
+    result = docproc("reindex", "-d", database)
+    assert result.returncode == 0
+    assert "formulas indexed" in result.stderr
+    assert docproc("search", latex, "-d", database, "--json").stdout == before
+    result = docproc("search", "--image", SAMPLES / "formulas" / "01.png", "-d", database, "--json")
+    assert result.returncode == 0, result.stderr
+    assert "read as n" in result.stderr
+    assert all("n" in row["latex"] for row in json.loads(result.stdout)[:3])
+
+
 def test_search_without_a_database_says_what_to_do(docproc: Docproc, tmp_path: Path) -> None:
     result = docproc("search", "x", "-d", tmp_path / "no.db")
     assert result.returncode == 5
@@ -97,6 +121,8 @@ def test_info_names_versions_model_and_database(docproc: Docproc, digitized: Pat
         ("run", "x.pdf", "--json"),
         ("run", "x.pdf", "--pages", "4-x"),
         ("search", "x", "--json", "--csv"),
+        ("search",),
+        ("search", "x", "--pages", "4-x"),
         ("nonsense",),
     ],
 )

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from docproc.errors import InputError
+from docproc.errors import InputError, UsageError
 from docproc.records import Block, BlockKind, Box, Formula, FormulaKind, FoundPage, PageKind, Status
 from docproc.search import Hit, search
 from docproc.store import FormulaStore
@@ -101,6 +101,46 @@ def test_exact_comes_before_sub_expression_before_words(store: FormulaStore) -> 
     assert {hit.match for hit in hits[:2]} == {"sub-expression"}
 
 
+@pytest.mark.parametrize(
+    ("query", "first", "match"),
+    [
+        (r"\int_?a^?b ?f \, dx", 2, "sub-expression"),
+        (r"\int_0^\infty ?f dx = ?", 2, "formula"),
+        (r"?a^2+?b^2=?c^2", 8, "formula"),
+        (r"?a^2 + ?a^2", 8, "structure"),
+        ("x^2+y^2=z^2", 8, "renamed"),
+        ("x^2+y^2", 8, "renamed"),
+        (r"\int_0^\infty e^{-t^2} dt", 2, "renamed"),
+        (r"\int_0^\infty e^{-x^3}\,dx=\frac{\sqrt{\pi}}{2}", 2, "structure"),
+        ("$v=?f$", 1, "renamed"),
+        (r"\frac{1}{?n} x_j", 4, "renamed"),
+    ],
+)
+def test_structural_search(store: FormulaStore, query: str, first: int, match: str) -> None:
+    hits = [hit for hit in search(store, query) if hit.match not in ("tokens", "words", "partial")]
+    assert [(hit.formula_id, hit.match) for hit in hits[:1]] == [(first, match)]
+
+
+def test_what_is_whole_and_least_changed_comes_first(tmp_path: Path) -> None:
+    with FormulaStore.open(tmp_path / "d.db") as store:
+        latex = ["p^2+q^2+1", "u^2+v^2", "a^2+v^2", r"\sqrt{a^2+b^2}", "a^2+b^2", "a^2-b^2"]
+        found = [
+            Formula(FormulaKind.INLINE, i, Box(0, 20 * i, 9, 20 * i + 9), t, t, Status.OK, 0.9, "end", "m", "s")
+            for i, t in enumerate(latex, 1)
+        ]
+        state = store.begin_document("a.pdf", "sha", "application/pdf", 1, "T", "o")
+        store.write_page(state.id, FoundPage("a.pdf", 1, 9, 999, 0, PageKind.SCAN, (), ()), found)
+        hits = search(store, "a^2+b^2")
+        assert [(hit.formula_id, hit.match) for hit in hits] == [
+            (5, "formula"),
+            (4, "sub-expression"),
+            (3, "renamed"),
+            (2, "renamed"),
+            (1, "renamed"),
+            (6, "structure"),
+        ]
+
+
 def test_a_hit_says_where_it_is(store: FormulaStore) -> None:
     hit = search(store, "Gauß", limit=1)[0]
     assert (hit.document, hit.title, hit.page_number, hit.position) == ("a.pdf", "Notes on Physics", 7, 2)
@@ -117,6 +157,16 @@ def test_filters_and_limit(store: FormulaStore) -> None:
     assert search(store, "energy", kind="inline") == []
     assert ids(search(store, "one", status="suspect")) == [5]
     assert search(store, "rejected thing") == []
+    assert ids(search(store, "rejected thing", status="any")) == [10]
+    assert ids(search(store, "energy", pages="1-6,8-")) == []
+    assert ids(search(store, "energy", pages="7")) == [1, 12]
+    assert ids(search(store, "energy", pages="-9", reviewed=False)) == [1, 12]
+    assert search(store, "energy", reviewed=True) == []
+    assert search(store, "energy", min_confidence=0.95) == search(store, "energy", max_confidence=0.85) == []
+    assert ids(search(store, "?a=?b", document="b.pdf")) == [12]
+    assert ids(search(store, "energy $?e=?m ?c^2$"))[:2] == [1, 12]
+    with pytest.raises(UsageError, match="pages"):
+        search(store, "energy", pages="x")
 
 
 def test_a_correction_is_found_at_once(tmp_path: Path) -> None:
