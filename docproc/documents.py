@@ -202,7 +202,7 @@ def _media_type(path: Path) -> str:
     except FileNotFoundError as error:
         raise InputError(f"{name} does not exist. Check the path.") from error
     except OSError as error:
-        raise InputError(f"{name} cannot be read: {_os_reason(error)}. Check its permissions.") from error
+        raise InputError(f"{name} cannot be read: {_os_reason(error)}. {_next_step(error)}") from error
     if not head:
         raise InputError(f"{name} is empty (0 bytes). Fetch or scan it again.")
     media_type = _sniff(head)
@@ -285,7 +285,7 @@ def _walk(path: Path, failures: list[Failure]) -> Iterator[Path]:
         except FileNotFoundError:
             failures.append(_failure(path, "does not exist. Check the path."))
         except (OSError, ValueError) as error:
-            failures.append(_failure(path, f"cannot be read: {_os_reason(error)}. Check its permissions."))
+            failures.append(_failure(path, f"cannot be read: {_os_reason(error)}. {_next_step(error)}"))
         return
     waiting = [path]
     while waiting:
@@ -293,7 +293,7 @@ def _walk(path: Path, failures: list[Failure]) -> Iterator[Path]:
         try:
             items = sorted(folder.iterdir(), key=os.fsencode)
         except OSError as error:
-            failures.append(_failure(folder, f"cannot be read: {_os_reason(error)}. Check its permissions."))
+            failures.append(_failure(folder, f"cannot be read: {_os_reason(error)}. {_next_step(error)}"))
             continue
         folders = []
         for item in items:
@@ -335,6 +335,10 @@ def _lies_in(failure: Failure, folder: Path) -> bool:
 
 def _os_reason(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or error).lower().rstrip(".")
+
+
+def _next_step(error: Exception) -> str:
+    return "Check its permissions." if isinstance(error, PermissionError) else "Check the path and the disk."
 
 
 def _count(pages: int) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,15 +49,17 @@ class RunSummary:
     formulas: Counter[str] = field(default_factory=Counter)
     """By status."""
     failures: list[Failure] = field(default_factory=list)
+    has_read: bool = False
+    """Whether any page could be read, in this run or an earlier one of the same documents."""
     elapsed_seconds: float = 0.0
     outputs: list[Path] = field(default_factory=list)
 
     @property
     def exit_code(self) -> ExitCode:
-        """OK, PARTIAL, or NO_INPUT where no file could be read."""
+        """OK, PARTIAL, or NO_INPUT where not a page could be read."""
         if not self.failures:
             return ExitCode.OK
-        return ExitCode.PARTIAL if self.documents or self.skipped else ExitCode.NO_INPUT
+        return ExitCode.PARTIAL if self.has_read else ExitCode.NO_INPUT
 
     def line(self, output: Path) -> str:
         """One line for a person."""
@@ -108,17 +110,20 @@ def run(paths: Sequence[Path], options: RunOptions, recognizer: Qwen2VLRecognize
     begun = time.monotonic()
     summary = RunSummary()
     files, missing = expand_inputs(paths)
-    with _open_store(options.output) as store, _pool(options) as pool:
+    with _open_store(options.output) as store, _pool(options) as pool, ThreadPoolExecutor(1) as loader:
         for failure in missing:
             _note(failure, summary, store, progress)
         windows = _windows(_pages(files, options, recognizer.name, store, pool, summary, progress))
         in_flight: deque[list[_PlannedPage]] = deque()
+        loading: Future[int] | None = None
         for window in windows:
             in_flight.append(_hand_out(window, options, pool))
+            if loading is None and window[0].found is not None:
+                loading = loader.submit(recognizer.batch_size)  # loads the model while the first pages are found
             if len(in_flight) > WINDOWS_AHEAD:
-                _finish_window(in_flight.popleft(), options, recognizer, store, summary, progress)
+                _finish_window(in_flight.popleft(), options, recognizer, loading, store, summary, progress)
         while in_flight:
-            _finish_window(in_flight.popleft(), options, recognizer, store, summary, progress)
+            _finish_window(in_flight.popleft(), options, recognizer, loading, store, summary, progress)
     summary.elapsed_seconds = time.monotonic() - begun
     return summary
 
@@ -157,6 +162,7 @@ def _pages(
         if facts.damage:
             _note(Failure("open", facts.name, facts.damage), summary, store, progress)
         unfinished = set(facts.numbers) - state.finished_pages
+        summary.has_read |= bool(state.finished_pages)
         document = _Document(facts, state, unfinished)
         if not unfinished:
             summary.skipped += 1
@@ -194,16 +200,19 @@ def _finish_window(
     window: list[_PlannedPage],
     options: RunOptions,
     recognizer: Qwen2VLRecognizer,
+    loading: Future[int] | None,
     store: FormulaStore,
     summary: RunSummary,
     progress: Progress,
 ) -> None:
-    """Read the crops of a window and store its unfinished pages in their order."""
+    """Read the crops of a window and store its unfinished pages in their order; `loading` ends with the model."""
     results = [_result(page) for page in window if page.found is not None]
     if not results:
         return
     found = [(page, result) for page, result in zip(window, results, strict=True) if isinstance(result, FoundPage)]
     places = [(page.document.state.id, page.number) for page, _ in found]
+    if loading is not None:
+        loading.result()
     batch_size = recognizer.batch_size(options.batch_size)
     read = iter(read_formulas([result for _, result in found], places, recognizer, batch_size, store))
     for page, result in zip(window, results, strict=True):
@@ -214,6 +223,7 @@ def _finish_window(
         if isinstance(result, FoundPage) and rows is not None:
             formulas, failures = rows
             store.write_page(document_id, result, formulas, failures)
+            summary.has_read = True
             for failure in failures:
                 _report(failure, summary, progress)
             summary.formulas.update(formula.status.value for formula in formulas)

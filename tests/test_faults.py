@@ -93,12 +93,18 @@ def bad_files(folder: Path) -> dict[str, str]:
     with pymupdf.open(SAMPLE) as sample:
         sample.save(folder / "locked.pdf", encryption=pymupdf.PDF_ENCRYPT_AES_256, user_pw="secret", owner_pw="owner")
     (folder / "empty.png").touch()
+    (folder / "cut.png").write_bytes((SAMPLES / "handwritten.png").read_bytes()[:9000])
+    (folder / "link.pdf").symlink_to("link.pdf")
+    os.mkfifo(folder / "pipe.pdf")
     return {
         "empty.pdf": "empty",
         "text.pdf": "plain text",
         "truncated.pdf": "",
         "locked.pdf": "--password",
         "empty.png": "empty",
+        "cut.png": "broken picture",
+        "link.pdf": "symbolic links",
+        "pipe.pdf": "no regular file",
     }
 
 
@@ -123,9 +129,13 @@ def test_bad_files_get_one_line_each_and_the_good_ones_are_done(docproc: Docproc
         assert name in listed.stdout
 
 
-@pytest.mark.parametrize("name", ["empty.pdf", "text.pdf", "locked.pdf", "empty.png", "missing.pdf"])
+UNREADABLE_PDFS = ["empty.pdf", "text.pdf", "locked.pdf", "missing.pdf", "link.pdf", "pipe.pdf", "folder.pdf"]
+
+
+@pytest.mark.parametrize("name", [*UNREADABLE_PDFS, "empty.png", "cut.png"])
 def test_nothing_readable_is_exit_code_3(name: str, docproc: Docproc, tmp_path: Path) -> None:
     bad_files(tmp_path)
+    (tmp_path / "folder.pdf").mkdir()
     result = docproc("run", tmp_path / name, "-o", tmp_path / "out")
     assert result.returncode == 3
     assert [name in line for line in result.stderr.splitlines() if line.startswith("Error: ")] == [True]
