@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from docproc.context import with_context
 from docproc.crops import cut_crops
 from docproc.documents import Document, open_document, parse_page_ranges
 from docproc.errors import InputError, UsageError
@@ -152,7 +153,7 @@ def _found(page: Page, regions: list[Region], blocks: list[Block], problem: str 
         height_pt=page.height_pt,
         rotation=page.rotation,
         kind=page.kind,
-        regions=tuple(regions),
+        regions=tuple(with_context(regions, blocks)),
         blocks=tuple(blocks),
         problem=problem,
     )
