@@ -47,6 +47,11 @@ _SETTINGS = {
     "CMAPFONTS": "fonts/cmap",
     "TEXFORMATS": "web2c",
 }
+_LATIN_MODERN = {
+    "rm": "lmr10", "bx": "lmbx10", "ti": "lmri10", "sl": "lmro10", "cc": "lmcsc10", "bi": "lmbxi10", "bl": "lmbxo10",
+    "tt": "lmtt10", "it": "lmtti10", "st": "lmtto10", "ss": "lmss10", "si": "lmsso10", "sx": "lmssbx10",
+    "so": "lmssbo10",
+}  # fmt: skip
 _MEMORY = """openin_any=a
 openout_any=p
 shell_escape=f
@@ -170,13 +175,23 @@ def _add_fonts(tree: Path, names: set[str]) -> None:
             _put(Path(virtual), tree / f"fonts/vf/x/{name}.vf", names)
             todo += _virtual_parts(Path(virtual).read_bytes())
     lines = Path(_find("pdftex.map", "-format=map")).read_text(errors="replace").splitlines()
-    kept = [x for x in lines if x.strip() and x[0] not in "% " and x.split()[0] in done and re.search(r"\.pf[ab]", x)]
+    of_font = {x.split()[0]: x for x in lines if x.strip() and x[0] not in "% " and re.search(r"\.pf[ab]", x)}
+    kept = [of_font[name] for name in sorted(done) if name in of_font]
+    kept += filter(None, (_stand_in(name, of_font) for name in sorted(done - of_font.keys())))
     for line in kept:
         for file in re.findall(r"[\w.-]+\.(?:pf[ab]|enc)", line):
             if source := _find(file) or _find(file, "-format=enc files"):
                 _put(Path(source), tree / ("fonts/enc/x" if file.endswith("enc") else "fonts/type1/x") / file, names)
     (tree / "fonts/map").mkdir(parents=True)
     (tree / "fonts/map/pdftex.map").write_text("\n".join(kept) + "\n")
+
+
+def _stand_in(name: str, of_font: dict[str, str]) -> str | None:
+    """Map line of a Latin Modern font for a European Computer Modern font, which comes as bitmaps made when needed."""
+    match = re.fullmatch(r"(ec|tc)([a-z]{2})\d{4}", name)
+    other = match and _LATIN_MODERN.get(match[2])
+    line = of_font.get(f"{'ec' if match[1] == 'ec' else 'ts1'}-{other}") if match and other else None
+    return f"{name} {line.split(maxsplit=1)[1]}" if line else None
 
 
 def _virtual_parts(data: bytes) -> list[str]:
