@@ -62,14 +62,19 @@ def text_layer(pages: Sequence[TruePage], scans: Sequence[ScannedPage] | None) -
             document.close()
 
 
-def scan(pages: Sequence[TruePage], scans: Sequence[ScannedPage] | None) -> Iterator[Outcome]:
-    """Docproc on pictures, without the OCR of words: clean-up and finding."""
-    yield from (_find_in_scan(picture, with_words=False) for picture in _pictures(pages, scans))
+def scan_detector(pages: Sequence[TruePage], scans: Sequence[ScannedPage] | None) -> Iterator[Outcome]:
+    """Docproc on pictures: clean-up and network, without the OCR of words, which it needs only for prose."""
+    yield from (_find_in_scan(picture, classical=False, with_words=False) for picture in _pictures(pages, scans))
 
 
-def scan_with_words(pages: Sequence[TruePage], scans: Sequence[ScannedPage] | None) -> Iterator[Outcome]:
-    """Docproc on pictures with the OCR of words, which `docproc run` needs anyway for the prose."""
-    yield from (_find_in_scan(picture, with_words=True) for picture in _pictures(pages, scans))
+def scan_classical(pages: Sequence[TruePage], scans: Sequence[ScannedPage] | None) -> Iterator[Outcome]:
+    """Docproc on pictures without network and OCR: clean-up and shapes of the ink."""
+    yield from (_find_in_scan(picture, classical=True, with_words=False) for picture in _pictures(pages, scans))
+
+
+def scan_words(pages: Sequence[TruePage], scans: Sequence[ScannedPage] | None) -> Iterator[Outcome]:
+    """Docproc on pictures without network: clean-up, shapes of the ink and the OCR of words."""
+    yield from (_find_in_scan(picture, classical=True, with_words=True) for picture in _pictures(pages, scans))
 
 
 def pymupdf_layout(pages: Sequence[TruePage], scans: Sequence[ScannedPage] | None) -> Iterator[Outcome]:
@@ -123,8 +128,9 @@ System = Callable[[Sequence[TruePage], Sequence[ScannedPage] | None], Iterator[O
 
 SYSTEMS: dict[str, System] = {
     "text-layer": text_layer,
-    "scan": scan,
-    "scan-words": scan_with_words,
+    "scan-detector": scan_detector,
+    "scan": scan_classical,
+    "scan-words": scan_words,
     "pymupdf-layout": pymupdf_layout,
     "rapid-layout": rapid_layout,
 }
@@ -146,7 +152,7 @@ def _pictures(
                 yield render_grey(document[page.number - 1], 200), 200.0
 
 
-def _find_in_scan(picture: tuple[np.ndarray[Any, Any], float], *, with_words: bool) -> Outcome:
+def _find_in_scan(picture: tuple[np.ndarray[Any, Any], float], *, classical: bool, with_words: bool) -> Outcome:
     from docproc.cleanup import prepare_scan
     from docproc.scan_regions import find_in_image
 
@@ -162,6 +168,7 @@ def _find_in_scan(picture: tuple[np.ndarray[Any, Any], float], *, with_words: bo
         from docproc.ocr import read_words
 
         words = read_words(clean)
-    regions = [transform.region_to_original(region) for region in find_in_image(clean, RegionOptions(), words)]
+    found = find_in_image(clean, RegionOptions(), words, classical=classical)
+    regions = [transform.region_to_original(region) for region in found]
     seconds = time.process_time() - start
     return Outcome(tuple(FoundRegion(str(region.kind), region.box) for region in regions), seconds)

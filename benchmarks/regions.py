@@ -1,7 +1,7 @@
 """How well formulas are found on typeset pages with exact truth.
 
     python -m benchmarks.regions --pages 40 --split dev --kind born-digital
-    python -m benchmarks.regions --pages 40 --split test --kind scanned --system scan --system pymupdf-layout
+    python -m benchmarks.regions --pages 40 --split test --kind scanned --system scan-detector --system scan
     python -m benchmarks.regions --pages 20 --kind scanned --draw /tmp/pages     # green: true, red: found
 
 `dev` is what the finders were made on; `test` shares no class, no font family and no source of formulas with it.
@@ -32,7 +32,7 @@ OWN_FORMULAS = Path(__file__).parents[1] / "samples" / "formulas" / "formulas.js
 PAGE_KINDS = ("born-digital", "scanned", "no-formula", "no-formula-scanned")
 _PAGES_PER_DOCUMENT = 4
 """Short documents, so that few pages still see many classes and fonts."""
-_DEFAULT_SYSTEMS = {False: ["text-layer"], True: ["scan"]}
+_DEFAULT_SYSTEMS = {False: ["text-layer"], True: ["scan-detector"]}
 _RED, _GREEN, _GREY = (40, 40, 230), (60, 170, 0), (160, 160, 160)  # blue, green, red as OpenCV wants them
 
 
