@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -29,11 +29,11 @@ class Recognizer(Protocol):
 
     name: str
 
-    def recognize(self, crops: Sequence[np.ndarray]) -> list[Recognition]:
-        """Read one batch; as many results as crops, in their order.
+    def read(self, crops: Sequence[np.ndarray], batch_size: int) -> Iterator[tuple[int, Recognition]]:
+        """Read crops, `batch_size` of them at once at most, and yield the number of a crop with its result as it ends.
 
         Raises:
-            OutOfMemoryError: The batch does not fit into memory.
+            OutOfMemoryError: What is being read does not fit into memory; what was yielded before is good.
         """
         ...
 
@@ -57,35 +57,37 @@ def max_new_tokens(crop: np.ndarray) -> int:
 
 
 def recognize_all(recognizer: Recognizer, crops: Sequence[np.ndarray], batch_size: int) -> list[Recognition | Unread]:
-    """Read all crops in batches of similar cost; a batch that does not fit is halved and tried again.
+    """Read all crops, those of similar cost together; where they do not fit into memory, fewer at once.
 
     Args:
         recognizer: What reads.
         crops: Grey uint8 pictures of shape (height, width), 0 = ink.
-        batch_size: Crops a batch at most.
+        batch_size: Crops at once at most. It is halved when memory runs out, and raised again after as many crops were
+            read as it counts.
 
     Returns:
         One result a crop, in the order of `crops`.
     """
-    order = sorted(range(len(crops)), key=lambda i: (cells(crops[i]), i))
+    waiting = sorted(range(len(crops)), key=lambda i: (cells(crops[i]), i))
     results: dict[int, Recognition | Unread] = {}
-    waiting = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+    size = batch_size
     while waiting:
-        batch = waiting.pop(0)
+        part = waiting if size >= batch_size else waiting[:size]
         try:
-            read: Sequence[Recognition | Unread] = recognizer.recognize([crops[i] for i in batch])
+            for place, reading in recognizer.read([crops[i] for i in part], size):
+                results[part[place]] = reading
+            size = min(batch_size, 2 * size)
         except OutOfMemoryError:
-            if len(batch) == 1:
-                read = [
-                    Unread(
-                        f"a crop of {crops[batch[0]].shape[1]}×{crops[batch[0]].shape[0]} pixels alone needs more "
-                        "memory than there is; a smaller --model or --load-in-4bit may fit"
-                    )
-                ]
+            size = min(size, len(part))
+            if size > 1:
+                size //= 2
+                logger.warning("out of memory; going on with %d crops at once", size)
             else:
-                half = len(batch) // 2
-                logger.warning("out of memory with %d crops; going on with %d", len(batch), half)
-                waiting[:0] = [batch[:half], batch[half:]]
-                continue
-        results.update(zip(batch, read, strict=True))
+                first = next(i for i in part if i not in results)
+                height, width = crops[first].shape
+                results[first] = Unread(
+                    f"a crop of {width}×{height} pixels alone needs more memory than there is; "
+                    "a smaller --model or --load-in-4bit may fit"
+                )
+        waiting = [i for i in waiting if i not in results]
     return [results[i] for i in range(len(crops))]

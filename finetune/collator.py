@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from docproc.qwen2_vl import pad_to_multiple
+from docproc.engine.layout import pad_to_multiple
 from finetune.dataset import Example, load_picture
 
 if TYPE_CHECKING:

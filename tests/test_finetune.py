@@ -129,7 +129,8 @@ def first_logits(model: str, adapter: Path | None = None) -> np.ndarray:
 def read(model: str, adapter: Path | None = None) -> list[str]:
     """What a model reads in three crops."""
     loaded = load_model_and_processor(model, "cpu", adapter=adapter)
-    return [r.latex for r in Qwen2VLRecognizer("test", lambda: loaded).recognize([picture(n) for n in (1, 2, 30)])]
+    readings = dict(Qwen2VLRecognizer("test", lambda: loaded).read([picture(n) for n in (1, 2, 30)], 2))
+    return [readings[i].latex for i in range(3)]
 
 
 # --- data ----------------------------------------------------------------------------------------------------------

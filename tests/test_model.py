@@ -11,6 +11,7 @@ from docproc.errors import DependencyError
 from docproc.model.load import CHECKSUMS, load_built_in_weights
 from docproc.prompt import conversation
 from docproc.qwen2_vl import Qwen2VLRecognizer
+from docproc.recognition import recognize_all
 
 
 def copy_model(folder):
@@ -66,7 +67,7 @@ def test_it_reads_a_formula_it_was_shown_on_paper(tmp_path):
     pdf = pypdfium2.PdfDocument(sheet.pdf)
     crops = [cut_formula(pdf[page], 2.2, False, (4, 4, 4, 4), False).grey for page, _ in sheet.pages]
     recognizer = Qwen2VLRecognizer("built-in", lambda: load_model_and_processor("built-in", "cpu"))
-    readings = recognizer.recognize([*crops, np.full((40, 120), 255, np.uint8)])
+    readings = recognize_all(recognizer, [*crops, np.full((40, 120), 255, np.uint8)], 2)
     assert [r.latex for r in readings[:3]] == wanted
     assert all(r.confidence > 0.8 for r in readings[:3])
     assert readings[3].stop_reason == "not-a-formula"

@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
@@ -16,11 +16,13 @@ class Small:
         self.room = room
         self.batches: list[int] = []
 
-    def recognize(self, crops: Sequence[np.ndarray]) -> list[Recognition]:
-        self.batches.append(len(crops))
-        if sum(cells(crop) for crop in crops) > self.room:
-            raise OutOfMemoryError
-        return [Recognition(f"{crop.shape[1]}", 1.0, "end") for crop in crops]
+    def read(self, crops: Sequence[np.ndarray], batch_size: int) -> Iterator[tuple[int, Recognition]]:
+        for start in range(0, len(crops), batch_size):
+            batch = crops[start : start + batch_size]
+            self.batches.append(len(batch))
+            if sum(cells(crop) for crop in batch) > self.room:
+                raise OutOfMemoryError
+            yield from ((start + i, Recognition(f"{c.shape[1]}", 1.0, "end")) for i, c in enumerate(batch))
 
 
 def crops_of(*widths: int) -> list[np.ndarray]:
@@ -44,6 +46,20 @@ def test_a_batch_that_does_not_fit_is_halved_until_it_does() -> None:
     read = recognize_all(small, crops_of(*[32] * 16), batch_size=16)
     assert all(isinstance(r, Recognition) for r in read)
     assert max(b for b in small.batches if b <= 4) == 4
+
+
+def test_what_was_read_before_memory_ran_out_is_kept_and_the_size_is_raised_again() -> None:
+    class Once(Small):
+        def read(self, crops: Sequence[np.ndarray], batch_size: int) -> Iterator[tuple[int, Recognition]]:
+            self.room = 1000 if len(self.batches) != 1 else 0
+            return super().read(crops, batch_size)
+
+    once = Once(1000)
+    read = recognize_all(once, crops_of(*[16] * 3), 4)
+    assert len(read) == once.batches[0] == 3
+    read = recognize_all(once, crops_of(*range(16, 16 * 21, 16)), batch_size=8)
+    assert [r.latex for r in read] == [str(width) for width in range(16, 16 * 21, 16)]
+    assert once.batches[1:] == [8, 4, 8, 8]
 
 
 def test_a_crop_that_does_not_fit_alone_is_unread_and_the_others_are_read() -> None:

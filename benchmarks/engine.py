@@ -1,0 +1,268 @@
+"""The engine beside plain `generate()` in the same run: formulas/s, tokens/s, same output, and share of its limits.
+
+    python -m benchmarks.engine [--crops 200] [--threads 2] [--json]      the built-in model on the CPU
+    python -m benchmarks.engine --save-crops .run/crops.npz               the crops, for a machine with fewer packages
+    python -m benchmarks.engine --device cuda --crops-file .run/crops.npz --crops 8192
+    python -m benchmarks.engine --device cuda --model 7b                  random weights, made on the device
+
+Machines are shared and noisy: compare figures of one run. The list of crops is fixed: those of the sample PDFs, inline
+and display as 80 to 20, repeated where there are too few; processing of the pictures is included. For `2b` and `7b`
+every prompt has 64 tokens, 40 of them the picture's, and 64 tokens are written.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from benchmarks.engine_models import PROMPT_TOKENS, VISUAL_TOKENS, bounds, device_limits, random_layout, random_model
+
+NEW_TOKENS = 64
+
+
+def sample_crops(count: int, file: Path | None) -> list[np.ndarray]:
+    """Crops of the sample PDFs, 80 % inline, in an order that mixes the kinds."""
+    if file is None:
+        from benchmarks.recognition import sample_crops as cut
+
+        crops = cut(count)
+        return [crops[i] for i in np.random.default_rng(0).permutation(count)]
+    with np.load(file) as stored:
+        crops = [stored[name] for name in sorted(stored.files)]
+    return [crops[i % len(crops)] for i in range(count)]
+
+
+def timed(action: Callable[[], Any], device: Any) -> tuple[float, Any]:
+    """Seconds that it takes until the device has done it, and its result."""
+    import torch
+
+    begun = time.perf_counter()
+    result = action()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - begun, result
+
+
+def busy_seconds(action: Callable[[], Any]) -> float:
+    """Sum of the times of all kernels on the GPU; profiling slows the host down, the kernels hardly."""
+    import torch
+    from torch.profiler import ProfilerActivity, profile
+
+    with profile(activities=[ProfilerActivity.CUDA]) as trace:
+        action()
+        torch.cuda.synchronize()
+    return sum(float(event.self_device_time_total) for event in trace.key_averages()) / 1e6
+
+
+def generate(loaded: Any, crops: Sequence[np.ndarray], batch_size: int, limit: int = 256) -> list[list[int]]:
+    """The reference: transformers' own processor and `generate()`, crops sorted by size; tokens without the end."""
+    import torch
+    from PIL import Image
+
+    from docproc.engine.layout import pad_to_multiple
+    from docproc.prompt import conversation
+    from docproc.recognition import cells
+
+    text = loaded.processor.apply_chat_template(conversation(), add_generation_prompt=True, tokenize=False)
+    vision, end = loaded.model.config.vision_config, loaded.processor.tokenizer.eos_token_id
+    order = sorted(range(len(crops)), key=lambda i: cells(crops[i]))
+    results: list[list[int]] = [[] for _ in crops]
+    for start in range(0, len(order), batch_size):
+        part = order[start : start + batch_size]
+        multiple = vision.patch_size * vision.spatial_merge_size
+        pictures = [Image.fromarray(pad_to_multiple(crops[i], multiple)).convert("RGB") for i in part]
+        inputs = loaded.processor(text=[text] * len(part), images=pictures, return_tensors="pt", padding=True)
+        with torch.inference_mode():
+            written = loaded.model.generate(**inputs.to(loaded.model.device), max_new_tokens=limit, do_sample=False)
+        for i, row in zip(part, written[:, inputs["input_ids"].shape[1] :].tolist(), strict=True):
+            results[i] = row[: row.index(end)] if end in row else row
+    return results
+
+
+def read(reader: Any, crops: Sequence[np.ndarray], rows: int) -> list[Any]:
+    """The engine, preprocessing included, crops sorted by size."""
+    from docproc.qwen2_vl import CACHE_TOKENS_A_CROP
+    from docproc.recognition import cells, max_new_tokens
+
+    order = sorted(range(len(crops)), key=lambda i: cells(crops[i]))
+    pictures = [reader.layout.picture(crops[i]) for i in order]
+    limits = [max_new_tokens(crops[i]) for i in order]
+    found = dict(reader.read(pictures, limits, rows, rows * CACHE_TOKENS_A_CROP))
+    return [found[place] for place in np.argsort(order)]
+
+
+def built_in(
+    device: str, crops: list[np.ndarray], rows: list[int], plain: list[int], looks: list[int]
+) -> dict[str, Any]:
+    """Measure the built-in model."""
+    import torch
+
+    from docproc.checkpoints import load_model_and_processor
+    from docproc.engine.layout import Layout
+    from docproc.engine.reader import Reader
+    from docproc.qwen2_vl import kind_for
+
+    reference, owned = (load_model_and_processor("built-in", device) for _ in range(2))
+    where, layout = owned.model.device, Layout.of(owned.processor, owned.model.config)
+    ends = [owned.processor.tokenizer.eos_token_id]
+    compared = crops[: max(plain) * 4] if where.type == "cuda" else crops
+    table, results = [], []
+    for look in looks:
+        reader = Reader(owned.model, layout, ends, kind_for(owned.model), look)
+        for size in rows:
+            first, _ = timed(lambda: read(reader, crops, size), where)  # noqa: B023
+            seconds, results = timed(lambda: read(reader, crops, size), where)  # noqa: B023
+            tokens = sum(len(r.tokens) + 1 for r in results)
+            row = {"engine": size, "look_every": look, "first_run_formulas_s": len(crops) / first}
+            row |= {"formulas_s": len(crops) / seconds, "tokens_s": tokens / seconds}
+            if where.type == "cuda":
+                row["busy_share"] = busy_seconds(lambda: read(reader, crops, size)) / seconds  # noqa: B023
+            table.append(row)
+    generate(reference, crops[:4], 4)
+    for size in plain:
+        seconds, written = timed(lambda: generate(reference, compared, size), where)  # noqa: B023
+        same = sum(a == b.tokens for a, b in zip(written, results, strict=False) if b.stop_reason == "end")
+        asked = sum(b.stop_reason == "end" for b in results[: len(compared)])
+        row = {"generate": size, "formulas_s": len(compared) / seconds, "same": same, "of": asked}
+        table.append(row)
+    best = {kind: max(r["formulas_s"] for r in table if kind in r) for kind in ("engine", "generate")}
+    report = {"model": "built-in", "crops": len(crops), "dtype": str(owned.model.dtype), "rows": table}
+    report |= {"threads": torch.get_num_threads(), "ratio": best["engine"] / best["generate"]}
+    if where.type == "cuda":
+        single = load_model_and_processor("built-in", device, dtype=torch.float32)
+        exact = read(Reader(single.model, layout, ends), crops[:256], 64)
+        written = generate(single, crops[:256], 64)
+        report["same_in_float32"] = sum(a == b.tokens for a, b in zip(written, exact, strict=True))
+        report["of_float32"] = len(exact)
+    return report
+
+
+def large(size: str, device: str, rows: list[int], plain: list[int], formulas: int, four_bits: bool) -> dict[str, Any]:
+    """Measure random weights of a large configuration."""
+    import torch
+
+    from docproc.engine.linear import FloatLinear
+    from docproc.engine.reader import Reader
+
+    model, layout = random_model(size, device, four_bits), random_layout(size)
+    cell = layout.patch * layout.merge
+    crop = np.random.default_rng(0).integers(0, 255, (4 * cell, VISUAL_TOKENS // 4 * cell), np.uint8)
+    table: list[dict[str, Any]] = []
+    batch = layout.batch([layout.picture(crop)])
+    for count in plain:
+        inputs = random_inputs(batch, count, model)
+        action = lambda: model.generate(**inputs, max_new_tokens=NEW_TOKENS, min_new_tokens=NEW_TOKENS, do_sample=False)  # noqa: B023, E731
+        with torch.inference_mode():
+            action()
+            seconds, written = timed(action, model.device)
+        table.append({"generate": count, "formulas_s": count / seconds})
+        expected = written[0, PROMPT_TOKENS:].tolist()
+    reader, limits = Reader(model, layout, (), FloatLinear), device_limits(device)
+    for count in rows:
+        number = max(formulas, count)
+
+        def action(count: int = count, number: int = number) -> list[Any]:
+            pictures = [layout.picture(crop) for _ in range(number)]
+            return list(reader.read(pictures, [NEW_TOKENS] * number, count, count * 192))
+
+        action()
+        seconds, found = timed(action, model.device)
+        tokens = found[0][1].tokens
+        row: dict[str, Any] = {"engine": count, "formulas_s": number / seconds}
+        row["tokens_s"] = number * NEW_TOKENS / seconds
+        if plain:
+            differing = (i for i, (a, b) in enumerate(zip(tokens, expected, strict=True)) if a != b)
+            row["first_tokens_same"] = next(differing, NEW_TOKENS)
+        table.append(row)
+        row |= bounds(model, count, number / seconds, NEW_TOKENS, limits)
+        if model.device.type == "cuda":
+            row["busy_share"] = busy_seconds(action) / seconds
+        table.append(row)
+    report: dict[str, Any] = {"model": size, "weights": "nf4" if four_bits else "bf16", "rows": table}
+    if plain:
+        report["ratio"] = max(r["formulas_s"] for r in table if "engine" in r) / max(
+            r["formulas_s"] for r in table if "generate" in r
+        )
+    report["peak_gib"] = round(torch.cuda.max_memory_allocated() / 2**30, 1) if device.startswith("cuda") else None
+    return report
+
+
+def random_inputs(batch: Any, count: int, model: Any) -> dict[str, Any]:
+    """What a processor would return for `count` times the same picture."""
+    import torch
+
+    ids = torch.from_numpy(batch.ids).expand(count, -1)
+    grey = torch.from_numpy(batch.patches).float() / 255
+    config = model.config.vision_config
+    values = grey[:, None].expand(-1, config.in_channels * config.temporal_patch_size, -1).flatten(1).repeat(count, 1)
+    side = config.spatial_merge_size
+    grid = torch.tensor([[1, 4 * side, VISUAL_TOKENS // 4 * side]]).expand(count, -1)
+    inputs = {
+        "input_ids": ids,
+        "attention_mask": torch.ones_like(ids),
+        "mm_token_type_ids": (ids == model.config.image_token_id).int(),
+        "pixel_values": values.to(model.dtype),
+        "image_grid_thw": grid,
+    }
+    return {name: tensor.to(model.device) for name, tensor in inputs.items()}
+
+
+@click.command()
+@click.option("--model", type=click.Choice(["built-in", "2b", "7b"]), default="built-in", show_default=True)
+@click.option("--device", default="cpu", show_default=True)
+@click.option("--load-in-4bit", "four_bits", is_flag=True, help="2b and 7b: nf4 through bitsandbytes.")
+@click.option("--crops", "count", type=int, default=200, show_default=True, help="Formulas.")
+@click.option("--crops-file", type=click.Path(path_type=Path), help="Crops that --save-crops wrote.")
+@click.option("--save-crops", type=click.Path(path_type=Path), help="Write the crops and stop.")
+@click.option("--rows", default="32", show_default=True, help="Rows of the engine at once.")
+@click.option("--generate-rows", default="1,32", show_default=True, help="Batch sizes of generate().")
+@click.option("--look-every", default="0", show_default=True, help="Steps between two looks; 0 is the default.")
+@click.option("--threads", type=int, default=0, help="PyTorch threads; 0 leaves its default.")
+@click.option("--json", "as_json", is_flag=True)
+def main(**options: Any) -> None:
+    """Print the figures of one model on one device."""
+    import os
+
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does
+    import torch
+
+    if options["threads"]:
+        torch.set_num_threads(options["threads"])
+    rows, plain, looks = (
+        [int(x) for x in options[name].split(",") if x] for name in ("rows", "generate_rows", "look_every")
+    )
+    if options["model"] != "built-in":
+        report = large(options["model"], options["device"], rows, plain, options["count"], options["four_bits"])
+    else:
+        crops = sample_crops(options["count"], options["crops_file"])
+        if (file := options["save_crops"]) is not None:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            np.savez_compressed(file, **{f"{i:05d}": crop for i, crop in enumerate(crops)})
+            return
+        report = built_in(options["device"], crops, rows, plain, looks)
+    report["device"] = torch.cuda.get_device_name() if options["device"].startswith("cuda") else "cpu"
+    report = _rounded(report)
+    if options["as_json"]:
+        click.echo(json.dumps(report))
+        return
+    for name, value in report.items():
+        for line in value if name == "rows" else [value]:
+            click.echo("  ".join(f"{k} {v}" for k, v in line.items()) if name == "rows" else f"{name}: {line}")
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _rounded(v) for name, v in value.items()}
+    if isinstance(value, list):
+        return [_rounded(v) for v in value]
+    return float(f"{value:.4g}") if isinstance(value, float) else value
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,198 @@
+"""The forward pass of any Qwen2-VL over pictures and texts laid end to end, with a cache of fixed size for decoding.
+
+The same numbers as transformers' modules give, without their padding, their masks, and their host work for each layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from docproc.engine.attention import Sequences, attend, frequencies, rotate, turns
+from docproc.engine.linear import is_recordable, joined
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from docproc.engine.layout import Layout
+    from docproc.engine.linear import Kind, Linear
+
+
+@dataclass(frozen=True, slots=True)
+class _VisionLayer:
+    norm1: Any
+    qkv: Linear
+    out: Linear
+    norm2: Any
+    up: Linear
+    down: Linear
+
+
+@dataclass(frozen=True, slots=True)
+class _TextLayer:
+    norm1: Tensor
+    qkv: Linear
+    out: Linear
+    norm2: Tensor
+    gate_up: Linear
+    down: Linear
+
+
+class VisionTower:
+    """Pictures to visual tokens."""
+
+    def __init__(self, model: Any, layout: Layout, kind: Kind | None) -> None:
+        """Take the weights of a `Qwen2VLForConditionalGeneration`.
+
+        Args:
+            model: In eval mode on its device.
+            layout: Says how its pictures are normalized.
+            kind: What plain linear layers become, see `joined`.
+        """
+        import torch
+
+        visual, config = model.model.visual, model.config.vision_config
+        kernel = visual.patch_embed.proj.weight.detach().float()  # (width, channels, frames, patch, patch)
+        self.device, self.dtype = kernel.device, visual.dtype
+        middle, spread = (
+            torch.tensor(x, device=self.device)[None, :, None, None, None] for x in (layout.mean, layout.std)
+        )
+        # A grey picture is the same in all channels and frames: the sum over these is worked out once.
+        self.kernel = (kernel / (255 * spread)).sum((1, 2)).flatten(1)
+        self.offset = -(kernel * (middle / spread)).sum((1, 2, 3, 4))
+        self.heads, self.width = config.num_heads, config.embed_dim
+        self.cell = config.spatial_merge_size**2
+        self.frequencies = frequencies(config.rope_parameters["rope_theta"], self.width // self.heads // 4, self.device)
+        self.activation = visual.blocks[0].mlp.act
+        self.layers = [
+            _VisionLayer(
+                block.norm1,
+                joined([block.attn.qkv], kind),
+                joined([block.attn.proj], kind),
+                block.norm2,
+                joined([block.mlp.fc1], kind),
+                joined([block.mlp.fc2], kind),
+            )
+            for block in visual.blocks
+        ]
+        self.merger_norm = visual.merger.ln_q
+        self.merger = [joined([visual.merger.mlp[0]], kind), visual.merger.mlp[1], joined([visual.merger.mlp[2]], kind)]
+
+    def __call__(self, patches: Tensor, rows: Tensor, columns: Tensor, pictures: Sequences) -> Tensor:
+        """See pictures.
+
+        Args:
+            patches: Shape (patches, patch * patch), uint8, 0 = ink.
+            rows: Row of each patch in its picture.
+            columns: Column of each patch.
+            pictures: First patch of each picture.
+
+        Returns:
+            Shape (patches / 4, text width).
+        """
+        import torch
+        import torch.nn.functional as F  # noqa: N812
+
+        x = F.linear(patches.float(), self.kernel, self.offset).to(self.dtype)
+        angles = turns((torch.stack([rows, columns], 1)[..., None] * self.frequencies).flatten(1))
+        for layer in self.layers:
+            qkv = layer.qkv(layer.norm1(x)).view(len(x), 3, self.heads, -1)
+            q, k = rotate(qkv[:, :2].flatten(1, 2), angles).chunk(2, dim=1)
+            x = x + layer.out(attend(q, k, qkv[:, 2], pictures, causal=False).flatten(1))
+            x = x + layer.down(self.activation(layer.up(layer.norm2(x))))
+        seen: Tensor = self.merger_norm(x).view(-1, self.cell * self.width)
+        for step in self.merger:
+            seen = step(seen)
+        return seen
+
+
+class TextDecoder:
+    """Tokens to hidden states, all of a prompt's at once or one a row."""
+
+    def __init__(self, model: Any, kind: Kind | None) -> None:
+        """Take the weights of a `Qwen2VLForConditionalGeneration`; `kind` as above."""
+        import torch
+
+        body, config = model.model.language_model, model.config.get_text_config()
+        self.embedding = body.embed_tokens.weight.detach()
+        self.device, self.dtype = self.embedding.device, self.embedding.dtype
+        self.heads, self.key_heads = config.num_attention_heads, config.num_key_value_heads
+        self.head = getattr(config, "head_dim", None) or config.hidden_size // self.heads
+        self.epsilon = config.rms_norm_eps
+        rope = config.rope_parameters
+        self.frequencies = frequencies(rope["rope_theta"], self.head // 2, self.device)
+        sections = torch.tensor(rope["mrope_section"])
+        self.axis = torch.repeat_interleave(torch.arange(3), sections).to(self.device)
+        self.layers = [
+            _TextLayer(
+                layer.input_layernorm.weight.detach(),
+                joined([layer.self_attn.q_proj, layer.self_attn.k_proj, layer.self_attn.v_proj], kind),
+                joined([layer.self_attn.o_proj], kind),
+                layer.post_attention_layernorm.weight.detach(),
+                joined([layer.mlp.gate_proj, layer.mlp.up_proj], kind),
+                joined([layer.mlp.down_proj], kind),
+            )
+            for layer in body.layers
+        ]
+        self.norm = body.norm.weight.detach()
+        self.score = joined([model.lm_head], kind)
+
+    def angles(self, positions: Tensor) -> Tensor:
+        """Rotary angles of tokens at `positions` (3, tokens), as complex numbers (tokens, half the head width)."""
+        return turns(positions[self.axis].T * self.frequencies)
+
+    def embed(self, ids: Tensor) -> Tensor:
+        """Embeddings of token ids."""
+        import torch.nn.functional as F  # noqa: N812
+
+        return F.embedding(ids, self.embedding)
+
+    def forward(
+        self,
+        x: Tensor,
+        angles: Tensor,
+        attention: Callable[[int, Tensor, Tensor, Tensor], Tensor],
+        asked: Tensor | None = None,
+    ) -> Tensor:
+        """Run all layers.
+
+        Args:
+            x: Embeddings, shape (tokens, width).
+            angles: Of their positions.
+            attention: Called as `attention(layer, q, k, v)` with shapes (tokens, heads, head width); returns that of q.
+            asked: Tokens whose hidden states are wanted; all without it.
+
+        Returns:
+            Hidden states before the last norm, shape (tokens asked for, width).
+        """
+        import torch.nn.functional as F  # noqa: N812
+
+        for index, layer in enumerate(self.layers):
+            qkv = layer.qkv(self._normalized(x, layer.norm1)).view(len(x), -1, self.head)
+            turned = rotate(qkv[:, : self.heads + self.key_heads], angles)
+            q, k = turned[:, : self.heads], turned[:, self.heads :]
+            seen = attention(index, q, k, qkv[:, self.heads + self.key_heads :])
+            if asked is not None and index == len(self.layers) - 1:
+                x, seen = x[asked], seen[asked]
+            x = x + layer.out(seen.flatten(1))
+            gate, up = layer.gate_up(self._normalized(x, layer.norm2)).chunk(2, dim=-1)
+            x = x + layer.down(F.silu(gate) * up)
+        return x
+
+    def choose(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Best next token after hidden states (tokens, width), and its log-probability."""
+        logits = self.score(self._normalized(x, self.norm)).float()
+        best, token = logits.max(-1)
+        return token, best - logits.logsumexp(-1)
+
+    @property
+    def is_recordable(self) -> bool:
+        """Whether a step may be recorded as a CUDA graph."""
+        linears = [self.score, *(x for y in self.layers for x in (y.qkv, y.out, y.gate_up, y.down))]
+        return all(map(is_recordable, linears))
+
+    def _normalized(self, x: Tensor, weight: Tensor) -> Tensor:
+        import torch.nn.functional as F  # noqa: N812
+
+        return F.rms_norm(x.float(), x.shape[-1:], None, self.epsilon).to(x.dtype) * weight
