@@ -128,7 +128,8 @@ def _born_digital_prose(document: Document, page: Page, regions: list[Region]) -
 
 def _scanned_page(page: Page, options: FindOptions) -> FoundPage:
     from docproc.cleanup import prepare_scan
-    from docproc.ocr import blocks_from_words, read_words
+    from docproc.ocr import read_words
+    from docproc.ocr_blocks import blocks_from_words, is_doubtful
     from docproc.scan_regions import find_in_image
 
     clean, transform = prepare_scan(page)
@@ -138,6 +139,8 @@ def _scanned_page(page: Page, options: FindOptions) -> FoundPage:
             words = read_words(clean)
         except ImportError:
             problem = "its prose was not read: rapidocr or onnxruntime is not installed"
+    if words and is_doubtful(words):
+        problem = "its prose could hardly be read: it is handwritten, or the scan is poor"
     regions = cut_crops(clean, find_in_image(clean, options.regions, words), options.regions)
     blocks = blocks_from_words(words or [], regions) if options.prose else []
     blocks = [replace(block, box=block.box and transform.to_original(block.box)) for block in blocks]

@@ -121,6 +121,8 @@ class _PageRenderer:
             writer.open_listing = None
         if page.status == "failed":
             writer.add(f"**[page {page.number} could not be read: {escape_text(page.problem or 'unknown reason')}]**")
+        elif page.problem:
+            writer.add(f"*[page {page.number}: {escape_text(page.problem)}]*")
         body = [block for block in blocks if block.kind is not BlockKind.FOOTNOTE]
         for block in blocks:
             text = self._block(block)

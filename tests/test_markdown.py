@@ -298,9 +298,12 @@ def test_a_listing_goes_on_over_the_page_with_its_indentation() -> None:
 
 def test_no_formula_is_lost_and_failed_pages_are_named() -> None:
     pages = [page(Block(PARAGRAPH, "text."), number=1), page(number=2, status="failed", problem="out of memory")]
-    text = render_markdown(pages, [formula(1, "x", page_number=1, **DISPLAY)], MarkdownOptions())
+    options = MarkdownOptions()
+    text = render_markdown(pages, [formula(1, "x", page_number=1, **DISPLAY)], options)
     assert "text.\n\n$$\nx\n$$" in text
     assert "**[page 2 could not be read: out of memory]**" in text
+    doubtful = render_markdown([page(Block(PARAGRAPH, "tekst"), number=3, problem="it is handwritten")], [], options)
+    assert doubtful == '<a id="page-3"></a>\n\n*[page 3: it is handwritten]*\n\ntekst\n'
     assert render_markdown([], [], MarkdownOptions()) == ""
 
 

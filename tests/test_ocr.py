@@ -3,7 +3,8 @@ import socket
 import pytest
 
 from docproc.cleanup import prepare_scan
-from docproc.ocr import OcrWord, blocks_from_words, read_words
+from docproc.ocr import OcrWord, read_words
+from docproc.ocr_blocks import blocks_from_words, is_doubtful
 from docproc.records import MARK_CLOSE, MARK_OPEN, BlockKind, Box, FormulaKind, Region
 from tests.scan_pages import MORE, PROSE, as_page, degrade, draw_page
 
@@ -66,6 +67,55 @@ def test_larger_lines_are_headings() -> None:
     title = [OcrWord("Waves", Box(50, 10, 120, 26), 0.9, 99)]
     blocks = blocks_from_words(title + lines("one line of text here", "and another line of it"), [])
     assert [(block.kind, block.level) for block in blocks] == [(BlockKind.HEADING, 1), (BlockKind.PARAGRAPH, 0)]
+
+
+def moved(words: list[OcrWord], dy: float, number: int) -> list[OcrWord]:
+    return [
+        OcrWord(w.text, Box(w.box.x0, w.box.y0 + dy, w.box.x1, w.box.y1 + dy), w.confidence, w.line + number)
+        for w in words
+    ]
+
+
+def test_headings_lists_captions_and_page_numbers_of_print() -> None:
+    prose = lines("the long wave goes on and on over all of the page, they say,", "and more of it is there:", gap=13)
+    page = [
+        *lines("2.1 A sum that everybody meets"),
+        *moved(prose, 22, 10),
+        *moved(lines("2. the chain rule, which holds for all of them that are", x=60), 57, 20),
+        *moved(lines("well behaved;", x=72), 70, 21),
+        *moved(lines("3. its own"), 83, 22),
+        *moved(prose, 110, 30),
+        *moved(lines("Table 1: Some sums; a constant is left out."), 145, 40),
+        *moved(lines("7", x=200), 200, 50),
+    ]
+    blocks = blocks_from_words(page, [])
+    assert [(block.kind.value, block.level) for block in blocks] == [
+        ("heading", 2), ("paragraph", 0), ("list-item", 0), ("list-item", 0), ("paragraph", 0), ("caption", 0),
+    ]  # fmt: skip
+    assert blocks[2].text == "2. the chain rule, which holds for all of them that are well behaved;"
+
+
+def test_a_line_that_goes_on_is_no_item_and_a_sentence_no_heading() -> None:
+    blocks = blocks_from_words(
+        lines("as was shown in Section", "3 Waves of the sea are tall, as in the book of", "A. Smith"), []
+    )
+    assert [block.kind for block in blocks] == [BlockKind.PARAGRAPH]
+
+
+def test_a_listing_keeps_its_lines_and_indentation() -> None:
+    listing = lines("def midpoint(f, a, b):", gap=12)
+    listing += moved(lines("h = (b - a) / n", x=70), 12, 1) + moved(lines("return h * f(a)", x=70), 24, 2)
+    (block,) = blocks_from_words(listing, [])
+    assert block.kind is BlockKind.CODE
+    assert block.text == "def midpoint(f, a, b):\n    h = (b - a) / n\n    return h * f(a)"
+
+
+def test_guessed_words_make_no_headings() -> None:
+    guessed = [OcrWord("Qopt", Box(50, 10, 120, 26), 0.7, 99), *lines("ml tae 1inc", "of tcxt")]
+    guessed = [OcrWord(word.text, word.box, 0.7, word.line) for word in guessed]
+    assert is_doubtful(guessed)
+    assert not is_doubtful([])
+    assert {block.kind for block in blocks_from_words(guessed, [])} == {BlockKind.PARAGRAPH}
 
 
 def test_a_gap_begins_a_paragraph() -> None:
