@@ -132,7 +132,7 @@ def _without_page_number(lines: list[_Line], height: float) -> list[_Line]:
 
 def _is_code_between(lines: Sequence[_Line], index: int) -> bool:
     """Whether the lines above and below are code: `h = (b - a)/ n` alone could be a formula."""
-    around = lines[max(0, index - 1) : index] + list(lines[index + 1 : index + 2])
+    around = [*lines[max(0, index - 1) : index], *lines[index + 1 : index + 2]]
     return len(around) == 2 and all(MARK_OPEN not in line.text and is_code(line.text) for line in around)
 
 
