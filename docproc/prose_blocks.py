@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from docproc.prose_groups import is_italic_heading
 from docproc.prose_page import BULLET, CAPTION, LABEL, NOTE, NUMBERED_HEADING, heading_key
 from docproc.prose_text import code_text, flowing_text
 from docproc.records import BOLD_CLOSE, BOLD_OPEN, Block, BlockKind, Box
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _LEADERS = re.compile(r"(?:(?:\s?[.·…]){3,}|(?<![,;])\s)\s*((?:pp?\.\s)?\d+|[ivxlc]+)$")
 _MAX_LEVEL = 3
+_ITALIC_LEVEL = 5
 _MIN_PLAIN_RATIO = 1.25
 """Size of an unnumbered heading that is not bold, in units of the text's."""
 _SENTENCE_END = re.compile(r"[.!?…;,]['\"”’)]?$")
@@ -44,7 +46,7 @@ def classify(group: Sequence[Line], style: PageStyle, left: float, known_words: 
         text = plain
         level = min(_MAX_LEVEL, max(0, round((first.x0 - left) / (1.5 * style.size))))
         return Block(BlockKind.LIST_ITEM, _LEADERS.sub(r" … \1", text), level, box)
-    if level := _heading_level(group, plain, style):
+    if level := _heading_level(group, plain, style, left):
         return Block(BlockKind.HEADING, plain, level, box)
     if CAPTION.match(plain):
         return Block(BlockKind.CAPTION, plain, box=box)
@@ -58,12 +60,14 @@ def classify(group: Sequence[Line], style: PageStyle, left: float, known_words: 
     return Block(BlockKind.PARAGRAPH, text, box=box)
 
 
-def _heading_level(group: Sequence[Line], text: str, style: PageStyle) -> int:
+def _heading_level(group: Sequence[Line], text: str, style: PageStyle, left: float) -> int:
     """Level of a heading from 1, or 0 for another block."""
     keys = (heading_key(text), heading_key(NUMBERED_HEADING.sub("", text)))  # outlines may leave the number out
     level = next((style.outline[key] for key in keys if key and key in style.outline), None)
     if level is not None and len(group) <= 3:
         return level
+    if is_italic_heading(group, style) and group[0].x0 < left + style.size:
+        return _ITALIC_LEVEL
     ratio = max(line.size for line in group) / style.size
     is_bold = all(line.is_bold for line in group)
     if len(group) > 3 or len(text) > 160 or not any(c.isalpha() for c in text) or CAPTION.match(text):

@@ -24,6 +24,8 @@ _CODE_GAP = 3.2
 """Blank lines inside a listing are kept up to this; a wider gap parts two listings."""
 _CODE_LINE_GAP = 1.1
 """Between a paragraph and a listing there is always more room."""
+_MAX_ITALIC = 60
+"""Characters of a heading in italics."""
 _ENDED = re.compile(r"[.:;!?]$")
 _INDENT = 0.7
 """TeX's \\parindent is 1 em or more."""
@@ -111,6 +113,8 @@ def _belongs(group: Sequence[Line], line: Line, style: PageStyle, hanging_left: 
         return False
     if line.is_bold != last.is_bold and (last.is_bold and len(group) < 3 and not _runs_to_edge(last, line)):
         return False
+    if len(group) == 1 and is_italic_heading(group, style) and not line.is_italic and gap > 1.05 * style.leading:
+        return False
     if line.is_bold and not last.is_bold and line.x1 < max(other.x1 for other in group) - 2 * size:
         return False  # a heading in the size of the text
     if LABEL.match(text) and (line.x0 < last.x0 - 2 or LABEL.match(group[0].text)):
@@ -129,6 +133,14 @@ def _belongs(group: Sequence[Line], line: Line, style: PageStyle, hanging_left: 
     # An indented line begins a paragraph; so does one that juts out to the left of a list item's text.
     body_left = min(other.x0 for other in group[1:])
     return not (line.x0 > body_left + indent or (line.x0 < body_left - indent and group[0].x0 < body_left - indent))
+
+
+def is_italic_heading(group: Sequence[Line], style: PageStyle) -> bool:
+    """Whether one short italic line stands like a heading; a title page has authors and places in italics."""
+    first = group[0]
+    text = first.text
+    is_title = text[:1].isupper() and len(first.words) > 1 and text[-1].isalpha() and len(text) < _MAX_ITALIC
+    return len(group) == 1 and first.is_italic and is_title and not style.is_first and "," not in text
 
 
 def _is_code_of_sentence(last: Line, line: Line, style: PageStyle, right: float) -> bool:

@@ -96,6 +96,11 @@ class Line:
         return all(w.is_bold for w in self.words if not w.position) and any(not w.position for w in self.words)
 
     @property
+    def is_italic(self) -> bool:
+        """Whether all its words are italic, with no formula among them."""
+        return all(w.is_italic and not w.position for w in self.words)
+
+    @property
     def text(self) -> str:
         """The words with their spaces, without marks of style."""
         return join_words(self.words, is_styled=False)

@@ -108,6 +108,21 @@ def test_headings_paragraphs_and_code() -> None:
     assert blocks[3].text == "for i in range(3):\n    if i_2 < 4:  # $x$\n        print(i)\n\ndone()"
 
 
+def test_a_short_line_in_italics_is_a_heading_but_on_the_title_page() -> None:
+    def draw(page: pymupdf.Page) -> None:
+        y = body(page, 50, 80, 3)
+        y = write(page, 50, y + 8, "Sensitivity analysis", 10, "tiit")
+        y = body(page, 50, y + 14, 3)
+        write(page, 50, y + 8, "All that is said here is a long theorem in italics and it ends", 10, "tiit")
+        write(page, 50, y + 20, "on the next line of it.", 10, "tiit")
+
+    document = make_pdf(draw, draw)
+    blocks = blocks_of(document, 2)
+    assert kinds(blocks) == ["paragraph", "heading", "paragraph", "paragraph"]
+    assert (blocks[1].level, blocks[1].text) == (5, "Sensitivity analysis")
+    assert "heading" not in kinds(blocks_of(document, 1)), "there, authors and places are in italics"
+
+
 def test_formulas_stand_in_their_place() -> None:
     def draw(page: pymupdf.Page) -> None:
         y = body(page, 50, 80, 2)
