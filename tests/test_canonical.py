@@ -78,3 +78,28 @@ def test_hostile_input_is_refused_in_words():
         with pytest.raises(LatexError) as error:
             parse(text)
         assert "character" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("chemistry", "mathematics"),
+    [
+        ("H2O", r"\mathrm{H}_2\mathrm{O}"),
+        ("SO4^2-", r"\mathrm{SO}_4^{2-}"),
+        ("H^{+}", r"\mathrm{H}^+"),
+        ("^{227}_{90}Th+", r"{}^{227}_{90}\mathrm{Th}^+"),
+        ("2 H2 + O2 -> 2H2O", r"2\mathrm{H}_2+\mathrm{O}_2\longrightarrow2\mathrm{H}_2\mathrm{O}"),
+        ("A <=>[k] B", r"\mathrm{A}\xrightleftharpoons{\mathrm{k}}\mathrm{B}"),
+        ("1/2O2 (g)", r"\frac12\mathrm{O}_2(\mathrm{g})"),
+        (r"$\Delta G$ + A", r"\Delta G+\mathrm{A}"),
+    ],
+)
+def test_chemistry_has_the_look_of_the_mathematics_that_it_prints(chemistry, mathematics):
+    assert match_key(rf"\ce{{{chemistry}}}") == match_key(mathematics)
+    assert recognition_target(rf"\ce{{{chemistry}}}") == recognition_target(mathematics)
+    assert canonical(rf"\ce{{{chemistry}}}") == rf"\ce{{{chemistry}}}"
+
+
+def test_chemistry_without_a_name_in_plain_latex_stays_as_it_is():
+    assert recognition_target(r"\ce{ A <=>> B }") == r"\ce{A <=>> B}"
+    assert match_key(r"\ce{A\bond{~}B}") == r"\ce{A\bond{~}B}"
+    assert match_key(r"\ce{" + "A" * 600 + "}").startswith(r"\ce{")

@@ -57,14 +57,14 @@ def test_the_conversation_becomes_one_picture_and_the_answer():
 def test_it_reads_a_formula_it_was_shown_on_paper(tmp_path):
     if shutil.which("pdflatex") is None:
         pytest.skip("pdflatex is not installed")
-    import pypdfium2
+    import pymupdf
 
     from finetune.pretrain.crops import cut_formula
     from finetune.pretrain.typeset import Job, typeset
 
     wanted = [r"E=mc^{2}", r"\frac{\partial f}{\partial x}\leq\sqrt{n+1}", r"\sum_{i=1}^{n}a_{i}b_{i}"]
     sheet = typeset([Job(x, display=True) for x in wanted])
-    pdf = pypdfium2.PdfDocument(sheet.pdf)
+    pdf = pymupdf.open("pdf", sheet.pdf)
     crops = [cut_formula(pdf[page], 2.2, False, (4, 4, 4, 4), False).grey for page, _ in sheet.pages]
     recognizer = Qwen2VLRecognizer("built-in", lambda: load_model_and_processor("built-in", "cpu"))
     readings = recognize_all(recognizer, [*crops, np.full((40, 120), 255, np.uint8)], 2)

@@ -19,9 +19,17 @@ from finetune.pretrain.ink import Ink, draw_ink
 from finetune.pretrain.neighbors import draw_neighbors, draw_nothing
 from finetune.pretrain.network import PackedNetwork, Shape, build_network
 from finetune.pretrain.optimizer import Optimizer
+from finetune.pretrain.prepare import draw_chemistry
 from finetune.pretrain.quantize import quantize
 from finetune.pretrain.scores import edit_distance
-from finetune.pretrain.sources import Formula, hashed_share, held_out_names, split_formulas
+from finetune.pretrain.sources import (
+    Formula,
+    hashed_share,
+    held_out_names,
+    load_formulas,
+    save_formulas,
+    split_formulas,
+)
 from finetune.pretrain.stream import Curriculum, encode, value_at
 from finetune.pretrain.typeset import Job, typeset
 from finetune.pretrain.vocabulary import EOS, FIRST_WORD, IMG, split_target
@@ -183,18 +191,35 @@ def test_random_formulas_have_targets_inside_the_vocabulary(tokenizer):
     assert sum(ids is None for ids in encoded) < 0.03 * len(known)
     assert all(tokenizer.decode(ids) == t for ids, t in zip(encoded, known, strict=True) if ids)
     assert any(r"\begin{aligned}" in t for t in known)
-    assert any(r"\ce{" in t for t in known)
+
+
+def test_random_chemistry_is_learned_as_the_mathematics_it_prints(tokenizer):
+    formulas = draw_chemistry(200)
+    assert len(formulas) > 100
+    assert all(f.latex.startswith(r"\ce{") for f in formulas)
+    assert not any(r"\ce" in f.target for f in formulas)
+    assert all(encode(f.target, tokenizer.get_vocab()) for f in formulas)
+
+
+def test_a_compact_file_of_formulas_gives_them_all_back(tmp_path):
+    formulas = [
+        Formula("x^2_1", "x_{1}^{2}", False, "b"),
+        Formula(r"\ce{H2O}", recognition_target(r"\ce{H2O}"), True, "a"),
+    ]
+    for compact in (False, True):
+        save_formulas(formulas, tmp_path / "f.jsonl.xz", compact=compact)
+        assert set(load_formulas(tmp_path / "f.jsonl.xz")) == set(formulas)
 
 
 @needs_tex
 def test_neighbors_peek_into_a_crop_and_do_not_move_it():
-    import pypdfium2
+    import pymupdf
 
     jobs = [Job(r"\frac{x}{y}"), Job(r"\frac{x}{y}", False, r"we\ have\ ", r"\ and so", "a line above", "a line below")]
     sheet = typeset(jobs)
     assert sheet is not None
     assert [i for _, i in sheet.pages] == [0, 1]
-    pdf = pypdfium2.PdfDocument(sheet.pdf)
+    pdf = pymupdf.open("pdf", sheet.pdf)
     alone, among = (cut_formula(pdf[i], 2.5, near, (0, 0, 0, 0), True) for i, near in ((0, False), (1, True)))
     assert alone is not None
     assert among is not None

@@ -35,6 +35,9 @@ _MACROS = {
 }
 _ARGUMENT = re.compile(r"#(\d)")
 _SHIM = r"""
+function docprocMhchem(source) {
+  return JSON.stringify(mhchem["\\ce"]({consumeArgs: () => [[{text: source, loc: {start: 0}}]]}));
+}
 function docprocMathml(latex, isDisplay) {
   try {
     return JSON.stringify({mathml: katex.renderToString(latex, {displayMode: isDisplay, output: "mathml",
@@ -46,6 +49,9 @@ function docprocMathml(latex, isDisplay) {
   }
 }
 """
+# mhchem defines its macros as functions, which KaTeX keeps to itself.
+_CATCH_MHCHEM = """var mhchem = {}, define = katex.__defineMacro;
+katex.__defineMacro = (name, body) => { mhchem[name] = body; define(name, body); };"""
 _SPEC_FILLERS = re.compile(r"[@!><]\{[^{}]*\}")
 _SMALL = re.compile(r"\\(begin|end)\{([pbBvV])smallmatrix\}")
 _SMALL_FENCES = {"p": ("(", ")"), "b": ("[", "]"), "B": (r"\{", r"\}"), "v": ("|", "|"), "V": (r"\|", r"\|")}
@@ -90,6 +96,17 @@ def ask_katex(latex: str, *, is_display: bool = True) -> KatexAnswer:
     return KatexAnswer("", f"{GAVE_UP}: {reason}" if "call stack" in reason else reason, answer["position"])
 
 
+def expand_mhchem(source: str) -> str | None:
+    r"""The LaTeX that mhchem makes of the argument of `\ce`; None if it refuses, or on a machine without QuickJS."""
+    try:
+        return str(json.loads(_context().get("docprocMhchem")(source)))
+    except ImportError:  # a machine that only trains: chemistry was expanded where its data were made
+        return None
+    except Exception:  # QuickJS raises its own and MemoryError; the context may be broken: make a new one
+        _local.context = None
+        return None
+
+
 def _context() -> Any:
     """One QuickJS a thread, made at its first formula."""
     context = getattr(_local, "context", None)
@@ -101,6 +118,7 @@ def _context() -> Any:
         context.set_max_stack_size(_STACK_BYTES)
         folder = files("docproc.latex") / "katex"
         context.eval("var window=this,self=this;" + (folder / "katex.min.js").read_text("utf-8"))
+        context.eval(_CATCH_MHCHEM)
         context.eval((folder / "mhchem.min.js").read_text("utf-8"))
         context.eval(f"var macros={json.dumps(_MACROS)};{_SHIM}")
         context.set_time_limit(TIME_LIMIT_SECONDS)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from docproc.latex.chemistry import chemistry_as_mathematics
 from docproc.latex.commands import (
     BIG_OPERATORS,
     FONT_SWITCHES,
@@ -159,7 +160,7 @@ def _fold_command(item: Command, font: str, in_script: bool) -> list[Node]:
     if name == r"\genfrac" and item.raw[:3] == ["(", ")", "0pt"]:
         name = r"\binom"
     if name in (r"\ce", r"\cee"):
-        return [Command(r"\ce", raw=[_CE_EDGE.sub("", item.raw[0])], start=item.start)]
+        return _fold_chemistry(item, in_script)
     if name in (r"\overset", r"\stackrel", r"\underset"):
         return _fold_stack(item, font, in_script)
     name = {r"\dfrac": r"\frac", r"\tfrac": r"\frac", r"\cfrac": r"\frac", r"\over": r"\frac", r"\choose": r"\binom",
@@ -168,6 +169,17 @@ def _fold_command(item: Command, font: str, in_script: bool) -> list[Node]:
     option = Group(fold(item.option.items, font, True)) if item.option and item.option.items else None
     raw = item.raw if name != r"\binom" else []
     return [Command(name, args, option, raw, item.raw_option, item.is_starred, item.start)]
+
+
+def _fold_chemistry(item: Command, in_script: bool) -> list[Node]:
+    r"""What mhchem prints; where that has no name in plain LaTeX, `\ce` with its argument trimmed."""
+    latex = chemistry_as_mathematics(item.raw[0])
+    if latex is not None:
+        try:
+            return fold(parse(latex).items, "", in_script)
+        except LatexError:
+            pass
+    return [Command(r"\ce", raw=[_CE_EDGE.sub("", item.raw[0])], start=item.start)]
 
 
 def _fold_operator(argument: Group, is_starred: bool) -> list[Node]:

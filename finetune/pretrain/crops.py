@@ -27,22 +27,17 @@ class Crop:
 
 
 def read_glyphs(page: Any, scale: float) -> list[Glyph]:
-    """Glyphs of a PDF page (pypdfium2) with their boxes in pixels at `scale` pixels a point."""
-    import ctypes
+    """Glyphs of a PDF page (PyMuPDF) with their boxes in pixels at `scale` pixels a point."""
+    import pymupdf
 
-    import pypdfium2.raw as raw
-
-    text, height, width, found = page.get_textpage(), page.get_height(), page.get_width(), []
-    sides = [ctypes.c_double() for _ in range(4)]
-    pointers = [ctypes.byref(x) for x in sides]
-    for i in range(text.count_chars()):
-        code = raw.FPDFText_GetUnicode(text, i)
-        if code in (32, 13, 10) or not raw.FPDFText_GetCharBox(text, i, *pointers):
-            continue
-        left, right, bottom, top = (x.value for x in sides)
-        if right > left >= 0 and right <= width and bottom >= 0 and top <= height:  # neighbors may lie off the page
-            found.append((code, left * scale, (height - top) * scale, right * scale, (height - bottom) * scale))
-    text.close()
+    width, height = page.rect.width, page.rect.height
+    found = []
+    for block in page.get_text("rawdict", flags=pymupdf.TEXT_ACCURATE_BBOXES)["blocks"]:
+        for char in (c for line in block.get("lines", ()) for span in line["spans"] for c in span["chars"]):
+            left, top, right, bottom = char["bbox"]
+            # Neighbors may lie off the page.
+            if right > left >= 0 and right <= width and top >= 0 and bottom <= height and not char["c"].isspace():
+                found.append((ord(char["c"]), left * scale, top * scale, right * scale, bottom * scale))
     return found
 
 
@@ -52,7 +47,7 @@ def cut_formula(
     """Render a page of `typeset.Sheet` and cut the formula out.
 
     Args:
-        page: A pypdfium2 page; neighbours in red.
+        page: A PyMuPDF page; neighbours in red.
         scale: Pixels a point.
         in_context: The page has neighbours (rendered in color to tell them apart).
         margins: Paper left, above, right and below of the formula's ink, in pixels; negative cuts into it.
@@ -61,12 +56,14 @@ def cut_formula(
     Returns:
         The crop, or None where there is no ink.
     """
-    if in_context:
-        pixels = page.render(scale=scale).to_numpy()  # blue, green, red: red text is white in the red channel
-        grey, alone = np.ascontiguousarray(pixels[:, :, 1]), pixels[:, :, 2]
+    import pymupdf
+
+    matrix = pymupdf.Matrix(scale, scale)
+    if in_context:  # red, green, blue: red text is white in the red channel
+        pixels = _pixels(page.get_pixmap(matrix=matrix, colorspace=pymupdf.csRGB, alpha=False))
+        grey, alone = np.ascontiguousarray(pixels[:, :, 1]), pixels[:, :, 0]
     else:
-        pixels = page.render(scale=scale, grayscale=True).to_numpy()
-        grey = alone = pixels[:, :, 0] if pixels.ndim == 3 else pixels
+        grey = alone = _pixels(page.get_pixmap(matrix=matrix, colorspace=pymupdf.csGRAY, alpha=False))[:, :, 0]
     dark = alone < 160
     columns, rows = np.flatnonzero(dark.any(0)), np.flatnonzero(dark.any(1))
     if not len(columns):
@@ -83,6 +80,11 @@ def cut_formula(
         grey = cv2.copyMakeBorder(grey, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=255)
     grey = np.ascontiguousarray(grey[y0 + pad : y1 + pad, x0 + pad : x1 + pad])
     return Crop(grey, [(u, a - x0, b - y0, c - x0, d - y0) for u, a, b, c, d in glyphs])
+
+
+def _pixels(pixmap: Any) -> Grey:
+    """Shape (height, width, channels)."""
+    return np.frombuffer(pixmap.samples, np.uint8).reshape(pixmap.height, pixmap.width, pixmap.n)
 
 
 def draw_margins(rng: random.Random, em: float, height: float) -> tuple[float, float, float, float]:

@@ -88,10 +88,8 @@ class Grammar:
         self.rng = rng
 
     def formula(self, symbols: int) -> str:
-        """Return LaTeX with about this many symbols; one in ten is a whole structure of its own kind."""
+        """Return LaTeX with about this many symbols; some are a whole structure of its own kind."""
         r = self.rng
-        if symbols >= 4 and r.random() < 0.04:
-            return self._chemistry(symbols)
         if symbols >= 8 and r.random() < 0.22:
             return self._rows(symbols)
         return self._sequence(symbols, 0)
@@ -313,7 +311,8 @@ class Grammar:
         word = r.choice(["if ", "for ", "otherwise", "if ", "when "])
         return rf"\text{{{word}}}" + ("" if word == "otherwise" else " " + self._sequence(symbols, 1))
 
-    def _chemistry(self, symbols: int) -> str:
+    def chemistry(self, symbols: int) -> str:
+        r"""Return a molecule, or from 10 symbols on a reaction, in mhchem's `\ce`."""
         r = self.rng
 
         def molecule() -> str:

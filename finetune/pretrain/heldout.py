@@ -68,9 +68,9 @@ def draw_formulas(
         sheet = typeset(jobs, family=family, points=10 if small else rng.choice([10, 11, 12]))
         if sheet is None:
             continue
-        import pypdfium2
+        import pymupdf
 
-        pdf = pypdfium2.PdfDocument(sheet.pdf)
+        pdf = pymupdf.open("pdf", sheet.pdf)
         for page, i in sheet.pages:
             scale = (rng.uniform(100, 120) if small else rng.uniform(150, 200)) / 72
             margins = tuple(min(2 * scale, 0.1 * sheet.em_pt * scale) if found[i][1] else 2 * scale for _ in range(4))
@@ -96,9 +96,9 @@ def draw_empty(count: int, rng: random.Random) -> list[Picture]:
     sheet = typeset(jobs, family="lm")
     pictures = [draw_nothing(rng) for _ in range(count - count // 2)]
     if sheet:
-        import pypdfium2
+        import pymupdf
 
-        pdf = pypdfium2.PdfDocument(sheet.pdf)
+        pdf = pymupdf.open("pdf", sheet.pdf)
         crops = [cut_formula(pdf[p], 2.3, False, (4, 4, 4, 4), want_glyphs=False) for p, _ in sheet.pages]
         pictures += [c.grey for c in crops if c]
     return [Picture(p, "", "nothing", "nothing", "drawn") for p in pictures]

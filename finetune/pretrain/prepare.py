@@ -17,6 +17,7 @@ import shutil
 import unicodedata
 from pathlib import Path
 
+from docproc.latex.canonical import recognition_target
 from finetune.pretrain.crops import read_glyphs
 from finetune.pretrain.grammar import Grammar
 from finetune.pretrain.heldout import make_sets, save_sets
@@ -30,6 +31,23 @@ FEWEST_SEEN = 20
 """A glyph must occur this often in the counting run to have a class."""
 
 
+CHEMICAL_FORMULAS = 8_000
+"""Random ones, made here and not during training: their targets need mhchem, which asks for QuickJS."""
+
+
+def draw_chemistry(count: int) -> list[Formula]:
+    """Random molecules and reactions with their targets."""
+    rng = random.Random(4)
+    grammar = Grammar(rng)
+    found = {}
+    for _ in range(count):
+        latex = grammar.chemistry(rng.choice([4, 4, 6, 12]))
+        target = recognition_target(latex)
+        if target:
+            found[target] = Formula(latex, target, rng.random() < 0.3, "random chemistry")
+    return list(found.values())
+
+
 def glyph_classes(formulas: list[Formula], program: str = "pdflatex") -> dict[int, int]:
     """Code point to class, over 500 random and 300 real formulas in every font family.
 
@@ -39,14 +57,14 @@ def glyph_classes(formulas: list[Formula], program: str = "pdflatex") -> dict[in
     grammar = Grammar(rng)
     jobs = [Job(grammar.formula(rng.choice([2, 3, 5, 8, 13]))) for _ in range(500)]
     jobs += [Job(f.latex) for f in rng.sample(formulas, min(300, len(formulas)))]
-    import pypdfium2
+    import pymupdf
 
     counts: collections.Counter[int] = collections.Counter()
     for family in FAMILIES:
         sheet = typeset(jobs, family=family, program=program)
         if sheet is None:
             continue
-        pdf = pypdfium2.PdfDocument(sheet.pdf)
+        pdf = pymupdf.open("pdf", sheet.pdf)
         for page, _ in sheet.pages:
             counts.update(glyph[0] for glyph in read_glyphs(pdf[page], 1.0))
         pdf.close()
@@ -71,6 +89,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--tokenizer", type=Path)
     parser.add_argument("--program", default="pdflatex")
+    parser.add_argument("--compact", action="store_true", help="a small formulas.jsonl.xz, to travel")
     options = parser.parse_args()
     out: Path = options.out
     out.mkdir(parents=True, exist_ok=True)
@@ -80,8 +99,9 @@ def main() -> None:
     else:
         build_tokenizer(choose_words(f.target for f in train)).save(str(out / "tokenizer.json"))
     words = json.loads((out / "tokenizer.json").read_text())["model"]["vocab"]
+    train += draw_chemistry(CHEMICAL_FORMULAS)
     known = [f for f in train if all(t in words for t in split_target(f.target))]
-    save_formulas(known, out / "formulas.jsonl.xz")
+    save_formulas(known, out / "formulas.jsonl.xz", compact=options.compact)
     save_formulas(test, out / "heldout.jsonl.xz")
     shutil.copyfile(options.handwriting, out / "handwriting.jsonl.xz")
     (out / "glyphs.json").write_text(json.dumps({str(k): v for k, v in glyph_classes(known, options.program).items()}))

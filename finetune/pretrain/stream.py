@@ -174,12 +174,12 @@ class Producer:
     def _cut(
         self, sheet: Sheet, jobs: list[Job], labels: list[tuple[list[int], str, bool]], seconds: float
     ) -> list[Sample]:
-        import pypdfium2
+        import pymupdf
 
         found = []
         try:
-            pdf = pypdfium2.PdfDocument(sheet.pdf)
-        except pypdfium2.PdfiumError:
+            pdf = pymupdf.open("pdf", sheet.pdf)
+        except pymupdf.FileDataError:
             return []
         views = 2 if seconds > 150 else 1  # typesetting is half of the work: later on, each page is looked at twice
         for page_index, i in sheet.pages:
@@ -187,7 +187,6 @@ class Producer:
             found += [
                 s for _ in range(views) if (s := self._look(page, sheet.em_pt, jobs[i], labels[i], seconds)) is not None
             ]
-            page.close()
         pdf.close()
         return found
 
@@ -195,24 +194,19 @@ class Producer:
         self, page: Any, em_pt: float, job: Job, label: tuple[list[int], str, bool], seconds: float
     ) -> Sample | None:
         """One view of a typeset page: its own scale, margins and degradation."""
-        import pypdfium2
-
         r, curriculum = self.rng, self.curriculum
         ids, group, tight = label
         em = self._draw_em(seconds)
         scale = em / em_pt
-        wide = page.get_width() * page.get_height() * scale * scale / 256
+        wide = page.rect.width * page.rect.height * scale * scale / 256
         if wide > 2.2 * self.budget.sample_cells:  # it would be shrunk to a half: letters too small to read
             scale *= (2.2 * self.budget.sample_cells / wide) ** 0.5
-        margins = draw_margins(r, em, (page.get_height() - 24) * scale)
+        margins = draw_margins(r, em, (page.rect.height - 24) * scale)
         if tight:
             margins = (min(margins[0], 0.12 * em), margins[1], min(margins[2], 0.12 * em), margins[3])
         near = bool(job.left or job.right or job.above or job.below)
         want_glyphs = group != "nothing" and r.random() < value_at(curriculum.glyphs, seconds)
-        try:
-            crop = cut_formula(page, scale, near, margins, want_glyphs)
-        except pypdfium2.PdfiumError:
-            return None
+        crop = cut_formula(page, scale, near, margins, want_glyphs)
         if crop is None or max(crop.grey.shape) >= 3000:
             return None
         return self._finish(crop, ids, group, r.random() < value_at(curriculum.degraded, seconds))
