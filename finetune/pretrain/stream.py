@@ -50,9 +50,9 @@ class Curriculum:
     """Most label tokens."""
     real: Points = ((0, 0.05), (50, 0.1), (100, 0.45), (220, 0.75), (600, 0.82))
     """Share of real formulas among printed ones."""
-    long: Points = ((0, 0.0), (300, 0.1), (600, 0.25))
+    long: Points = ((0, 0.0), (300, 0.1), (600, 0.25), (1000, 0.25), (1100, 0.3))
     """Share of printed real formulas that are drawn from those over 40 tokens."""
-    degraded: Points = ((0, 0.0), (70, 0.05), (130, 0.25), (300, 0.5))
+    degraded: Points = ((0, 0.0), (70, 0.05), (130, 0.25), (300, 0.5), (1000, 0.5), (1100, 0.62))
     context: Points = ((0, 0.0), (60, 0.1), (150, 0.42))
     ink: Points = ((0, 0.0), (110, 0.0), (300, 0.10), (700, 0.17))
     nothing: Points = ((0, 0.0), (60, 0.01), (150, 0.025))
@@ -227,8 +227,7 @@ class Producer:
             ids, grey = corpus.ink_labels[i], draw_ink(corpus.inks[i].strokes, r)
         else:
             for _ in range(30):
-                i = r.randrange(len(corpus.ink_labels) if r.random() < 0.25 else len(corpus.labels))
-                ids = corpus.labels[i] if r.random() < 0.8 else corpus.ink_labels[i % len(corpus.ink_labels)]
+                ids = r.choice(corpus.ink_labels if r.random() < 0.25 else corpus.labels)
                 if 0 < len(ids) <= min(most, 60):
                     strokes = Writer(corpus.library, r).write([self.names[x] for x in ids])
                     if strokes is not None:
