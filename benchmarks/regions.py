@@ -225,7 +225,7 @@ def _print_table(reports: Sequence[Report], arguments: argparse.Namespace) -> No
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pages", type=int, default=20, help="of each kind")
-    parser.add_argument("--split", choices=("dev", "test"), default="dev")
+    parser.add_argument("--split", choices=("dev", "test", "test-unicode"), default="dev")
     parser.add_argument("--kind", action="append", choices=PAGE_KINDS, help="repeat; all by default")
     parser.add_argument("--system", action="append", choices=sorted(SYSTEMS), help="repeat; docproc's own by default")
     parser.add_argument(

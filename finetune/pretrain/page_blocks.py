@@ -18,6 +18,8 @@ _WEIGHTS = {
 }  # fmt: skip
 _WEIGHTS_OF_FORMULAS = {"display": 12, "theorem": 2.6}
 """Times the share of sentences that hold formulas."""
+_MORE_WEIGHTS = {"exercises": 0.9, "algorithm": 0.5, "indented": 1.2, "displays": 0.6}
+"""Of recipes with `has_more_blocks`, as above."""
 _WEIGHTS_WITHOUT = {"items": 3, "table": 3, "code": 3, "references": 1.5, "contents": 1, "theorem": 0.3, "figure": 1.5}
 _TITLE_THEN_ABSTRACT = ("article", "extarticle", "scrartcl", "paper")
 _ABSTRACT_THEN_TITLE = ("amsart", "amsproc")
@@ -35,7 +37,8 @@ class BlockWriter:
         self._share = rng.uniform(0.15, 0.9) if has_formulas else 0.0
         weights: dict[str, float] = dict(_WEIGHTS)
         if has_formulas:
-            weights |= {name: weight * self._share for name, weight in _WEIGHTS_OF_FORMULAS.items()}
+            more = _MORE_WEIGHTS if recipe.has_more_blocks else {}
+            weights |= {name: weight * self._share for name, weight in (_WEIGHTS_OF_FORMULAS | more).items()}
         else:
             weights |= _WEIGHTS_WITHOUT
         self._weights = weights
@@ -43,7 +46,8 @@ class BlockWriter:
             "paragraph": self._paragraph, "display": self._display, "heading": self._heading, "items": self._items,
             "table": self._table, "figure": self._figure, "code": self._code, "theorem": self._theorem,
             "references": self._references, "quote": self._quote, "footnote": self._footnote,
-            "contents": self._contents,
+            "contents": self._contents, "exercises": self._exercises, "algorithm": self._algorithm,
+            "indented": self._indented, "displays": self._displays,
         }  # fmt: skip
 
     def opening(self) -> str:
@@ -186,3 +190,54 @@ class BlockWriter:
             number, page = f"{self._random.randint(1, 9)}.{i}", self._random.randint(1, 400)
             lines.append(rf"\noindent {number}\quad {self._prose.title()}\dotfill {page}\par")
         return "\n".join(lines), 60 * len(lines)
+
+    def _exercises(self) -> Block:
+        """Numbered questions; some are a formula and nothing else, some have parts or a display."""
+        items = []
+        for _ in range(self._random.randint(3, 7)):
+            form = self._random.randint(0, 4)
+            if form == 0:
+                parts = "".join(rf"\item {self._setter.inline()}" for _ in range(self._random.randint(2, 4)))
+                items.append(rf"\item {self._text(1)}\begin{{enumerate}}{parts}\end{{enumerate}}")
+            elif form == 1:
+                items.append(rf"\item {self._setter.inline()}")
+            elif form == 2:
+                shown = f"{self._setter.fill(self._prose.lead())}\n{self._setter.display()}"
+                items.append(f"\\item {shown}\n{self._text(1)}")
+            else:
+                items.append(rf"\item {self._text(1, max(self._share, 0.6))}")
+        return r"\begin{enumerate}" + "\n".join(items) + r"\end{enumerate}", 150 * len(items)
+
+    def _algorithm(self) -> Block:
+        """Pseudocode: numbered lines, bold words and formulas."""
+        lines, depth = [], 0
+        for number in range(1, self._random.randint(4, 10)):
+            inline = self._setter.inline
+            shown, step = self._random.choice(
+                (
+                    (rf"\textbf{{for}} {inline()} \textbf{{do}}", 1),
+                    (rf"\textbf{{if}} {inline()} \textbf{{then}}", 1),
+                    (rf"{inline()}", 0),
+                    (rf"Set {inline()} to {inline()}", 0),
+                    (rf"\textbf{{return}} {inline()}", -1),
+                    (r"\textbf{end}", -1),
+                )
+            )
+            lines.append(rf"\makebox[2em][r]{{\footnotesize {number}:}}\hspace{{{0.6 + 1.5 * depth}em}}{shown}")
+            depth = max(0, depth + step)
+        return r"\par\medskip\noindent " + r"\\ ".join(lines) + r"\par\medskip", 55 * len(lines)
+
+    def _indented(self) -> Block:
+        """A list whose items hold displays."""
+        kind = self._random.choice(("itemize", "enumerate"))
+        items = [
+            f"\\item {self._text(1)} {self._setter.fill(self._prose.lead())}\n{self._setter.display()}\n"
+            f"{self._setter.fill(self._prose.tail())}"
+            for _ in range(self._random.randint(1, 3))
+        ]
+        return rf"\begin{{{kind}}}" + "\n".join(items) + rf"\end{{{kind}}}", 400 * len(items)
+
+    def _displays(self) -> Block:
+        """Displays one right below the other."""
+        shown = "\n".join(self._setter.display() for _ in range(2))
+        return f"{self._text(1)} {self._setter.fill(self._prose.lead())}\n{shown}\n{self._text(1)}", 420

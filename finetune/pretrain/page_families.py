@@ -57,6 +57,23 @@ _CONFERENCE = r"""
 \makeatother
 """
 
+
+
+def _opentype(
+    name: str, text: str, mathematics: str, shapes: str = "Regular Italic Bold BoldItalic"
+) -> FontFamily:
+    """OpenType fonts as XeTeX and LuaTeX documents set them, and Word sets Cambria Math.
+
+    Letters of formulas are characters of their own in Unicode.
+    """
+    roles = ("UprightFont", "ItalicFont", "BoldFont", "BoldItalicFont")
+    files = ",".join(f"{role}=*-{shape}" for role, shape in zip(roles, shapes.split(), strict=True))
+    preamble = rf"\usepackage{{unicode-math}}\setmainfont{{{text}}}[{files},Extension=.otf]"
+    preamble += rf"\setmathfont{{{mathematics}}}"
+    preamble += r"\AtBeginDocument{\def\boldsymbol#1{\symbf{#1}}\def\bm#1{\symbf{#1}}}"
+    return FontFamily(name, preamble, loads_symbols=True, engine="lualatex", encoding="TU", needs=mathematics)
+
+
 # T1-encoded Computer Modern comes as bitmaps where cm-super is missing, and the symbols of TS1 may be missing too: use
 # OT1, and no sign of TS1.
 _NO_BITMAPS = r"\AtBeginDocument{\def\textdegree{deg.\ }\def\textbullet{*}}"
@@ -107,6 +124,11 @@ FAMILIES: dict[str, tuple[FontFamily, ...]] = {
         FontFamily("bookman", r"\usepackage{bookman}\usepackage[italic]{mathastext}", needs="mathastext.sty"),
         FontFamily("iwona", r"\usepackage[math]{iwona}", needs="iwona.sty"),
         FontFamily("noto", r"\usepackage{notomath}", loads_symbols=True, needs="notomath.sty"),
+        _opentype("newcm-unicode", "NewCM10", "NewCMMath-Book.otf", "Book BookItalic Bold BoldItalic"),
+        _opentype("kp-unicode", "KpRoman", "KpMath-Regular.otf"),
+        _opentype("xcharter-unicode", "XCharter", "XCharter-Math.otf", "Roman Italic Bold BoldItalic"),
+        _opentype("euler-unicode", "NewCM10", "Euler-Math.otf", "Book BookItalic Bold BoldItalic"),
+        _opentype("lm-unicode", "lmroman10", "latinmodern-math.otf", "regular italic bold bolditalic"),
     ),
     "test": (
         FontFamily("mlmodern", r"\usepackage{mlmodern}", needs="mlmodern.sty"),
@@ -148,7 +170,15 @@ FAMILIES: dict[str, tuple[FontFamily, ...]] = {
         ),
         FontFamily("mathdesign", r"\usepackage[utopia]{mathdesign}", loads_symbols=True, needs="mathdesign.sty"),
     ),
+    "test-unicode": (
+        _opentype("xits-unicode", "XITS", "XITSMath-Regular.otf"),
+        _opentype("stix-two-unicode", "STIXTwoText", "STIXTwoMath-Regular.otf"),
+        _opentype("libertinus-unicode", "LibertinusSerif", "LibertinusMath-Regular.otf"),
+        _opentype("erewhon-unicode", "Erewhon", "Erewhon-Math.otf"),
+        _opentype("garamond-unicode", "EBGaramond", "Garamond-Math.otf"),
+    ),
 }
+"""Families of each split; `test-unicode` goes with the classes, words and formulas of `test`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +193,8 @@ class Recipe:
     has_flush_left_displays: bool
     has_unicode_map: bool
     preamble: str
+    has_more_blocks: bool = False
+    """Exercises, pseudocode, displays in lists: not in `test`, whose pages stay those of the first measurement."""
 
     @property
     def name(self) -> str:
@@ -186,7 +218,7 @@ def draw_recipe(seed: int, split: str) -> Recipe:
     """
     rng = random.Random(f"recipe {seed} {split}")
     family = rng.choice(installed_families(split))
-    document_class = rng.choice([c for c in CLASSES[split] if _has_file(f"{c.name}.cls")])
+    document_class = rng.choice([c for c in CLASSES[split.removesuffix("-unicode")] if _has_file(f"{c.name}.cls")])
     columns = 2 if document_class.two_columns == "always" or document_class.name == "proc" else 1
     if document_class.two_columns == "option" and rng.random() < 0.35:
         columns = 2
@@ -204,6 +236,8 @@ def draw_recipe(seed: int, split: str) -> Recipe:
         layout.append(r"\usepackage{microtype}")
     if rng.random() < 0.15:
         layout.append(r"\raggedright")
+    if split != "test" and not document_class.is_slides and rng.random() < 0.3:
+        layout.append(r"\pagestyle{headings}")
     return Recipe(
         document_class=document_class,
         family=family,
@@ -213,6 +247,7 @@ def draw_recipe(seed: int, split: str) -> Recipe:
         has_flush_left_displays=rng.random() < 0.15,
         has_unicode_map=rng.random() < 0.6,
         preamble="\n".join(layout),
+        has_more_blocks=split != "test",
     )
 
 

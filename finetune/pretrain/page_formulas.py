@@ -86,7 +86,7 @@ def load_formulas(paths: Sequence[Path], split: str) -> list[SourceFormula]:
             except (json.JSONDecodeError, KeyError) as error:
                 raise ValueError(f"{path}, line {number + 1}: not a formula record ({error})") from error
             is_held_out = hashed_share(formula.latex) < held_out.get(formula.source, 0.0)
-            if formula.source != OWN_SOURCE and is_held_out != (split == "test"):
+            if formula.source != OWN_SOURCE and is_held_out != split.startswith("test"):
                 continue
             if formula.source == "stacks/stacks-project" and number % 10:
                 continue

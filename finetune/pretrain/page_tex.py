@@ -208,7 +208,7 @@ class FormulaSetter:
         if split is None:
             mark, color = self._mark()
             formula.rows.append([mark])
-            inside = rf"\FMpush{{{color}}}{latex}\FMpop"
+            inside = rf"\FMpush{{{color}}}{_closed(latex)}\FMpop"
             if number:
                 return latex, _environment("equation", inside, number)
             return latex, rf"\[{inside}\]" if self._random.random() < 0.7 else _environment("displaymath", inside)
@@ -230,8 +230,13 @@ class FormulaSetter:
         for cell in cells:
             mark, color = self._mark()
             formula.rows[-1].append(mark)
-            marked.append(rf"\FMpush{{{color}}}{cell}\FMpop" if cell else "")
+            marked.append(rf"\FMpush{{{color}}}{_closed(cell)}\FMpop" if cell else "")
         return " & ".join(marked)
+
+
+def _closed(latex: str) -> str:
+    r"""A formula that a command can follow: a control space at its end needs its space."""
+    return f"{latex} " if latex.endswith("\\") else latex
 
 
 def _environment(name: str, body: str, before: str = "") -> str:

@@ -153,7 +153,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--count", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--split", choices=("dev", "test"), default="dev")
+    parser.add_argument("--split", choices=("dev", "test", "test-unicode"), default="dev")
     parser.add_argument("--no-formulas", action="store_true", help="prose, code, tables and references only")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)

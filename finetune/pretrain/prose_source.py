@@ -36,12 +36,13 @@ class ProseSource:
 
         Args:
             seed: Everything drawn follows from it.
-            split: `dev` or `test`; the two share patterns but hardly any nouns, adjectives, names or places.
+            split: `dev` or `test` (`test-unicode` = `test`); the two share patterns but hardly any nouns, adjectives,
+                names or places.
 
         Raises:
             KeyError: There is no such split.
         """
-        words = {kind: text.split() for kind, text in THEMES[split].items()}
+        words = {kind: text.split() for kind, text in THEMES[split.removesuffix("-unicode")].items()}
         self._random = random.Random(f"{seed} {split}")
         # Zipf's law: the first words of a document's own shuffled list come up far more often than the last.
         self._ranked = {kind: self._random.sample(group, len(group)) for kind, group in words.items()}
