@@ -72,6 +72,7 @@ def _find_in_column(
     rows, size = column.rows, column.body_size
     displays = gather_displays(rows, column.layout, size)
     found = [(display.rows[0], _display_region(display, layer.rules, size)) for display in displays]
+    shown = [region.box for _, region in found]
     before_line: Mark | None = None
     broken: Region | None = None  # the last formula of the line above, if it must go on
     for row, pieces in zip(rows, column.pieces, strict=True):
@@ -81,6 +82,8 @@ def _find_in_column(
         last_region: Region | None = None
         for piece in pieces:
             box = Box.around(mark.box for mark in piece)
+            if any((box & other).area > 0.5 * box.area for other in shown):
+                continue
             if not row.is_table:
                 box = _with_rules(box, layer.rules, row.size)
             inside = [rule for rule in layer.rules if _touches(rule, box) and not (row.is_table and rule.width > 40)]

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from docproc.page_rows import Row
 
 _EQUATION_NUMBER = re.compile(r"^[(\[]([A-Za-z]{0,3}\.?\d+([.\-–:]\d+)*[a-z]?[′'*]*|[∗*†⋆]+|[A-Z]{1,3})[)\]]$")
+# Shares of ink boxes: a row that lies inside a display is of it, displays that overlap are one.
+_INSIDE = 0.7
+_OVERLAP = 0.15
+_STRANGER_GAP_EM = 0.8
 _END_OF_PROOF = frozenset("□■∎◻◼\u25a1\u25a0")
 
 
@@ -172,18 +176,24 @@ def split_number(row: Row, layout: ColumnLayout) -> tuple[list[Mark], str | None
         tail = marks[-count:]
         if tail[0].text in "([" and (match := _EQUATION_NUMBER.match(_joined(tail))) is not None:
             is_apart = count == len(marks) or tail[0].gap_before > 0.9 * row.size
-            if is_apart and tail[-1].x1 > layout.right - 2 * row.size and tail[0].role is not None:
+            is_at_margin = is_apart and tail[-1].x1 > layout.right - 2 * row.size
+            if is_at_margin or _is_outside(tail, row):
                 return marks[:-count], match[1]
             break
     for count in range(2, min(12, len(marks)) + 1):
         head = marks[:count]
         if head[-1].text in ")]":
             match = _EQUATION_NUMBER.match(_joined(head))
-            is_at_margin = count < len(marks) and head[0].x0 < layout.left + 2 * row.size
-            if match is not None and is_at_margin and marks[count].gap_before > 1.2 * row.size:
+            is_apart = count < len(marks) and marks[count].gap_before > 1.2 * row.size
+            is_at_margin = is_apart and head[0].x0 < layout.left + 2 * row.size
+            if match is not None and count < len(marks) and (is_at_margin or _is_outside(head, row)):
                 return marks[count:], match[1]
             break
     return marks, None
+
+
+def _is_outside(marks: Sequence[Mark], row: Row) -> bool:
+    return all(id(mark) in row.outside for mark in marks)
 
 
 def _joined(marks: Sequence[Mark]) -> str:
@@ -191,42 +201,68 @@ def _joined(marks: Sequence[Mark]) -> str:
 
 
 def gather_displays(rows: Sequence[Row], layout: ColumnLayout, size: float) -> list[Display]:
-    """Join neighboring display rows; rows of prose between them part displays.
+    """Join neighboring display rows where `joins_above` says so, and take in the rows inside their boxes.
 
     Returns:
         Displays from top to bottom, with equation numbers and end-of-proof signs split off.
     """
-    displays: list[Display] = []
-    group: list[Row] = []
-    bottom = 0.0
-    for row in [*rows, None]:
-        if row is not None and row.is_display:
-            box = row.box
-            if group and box.y0 - bottom > 1.15 * size:
-                displays.append(_make_display(group, layout))
-                group = []
-            bottom = max(bottom, box.y1) if group else box.y1
-            group.append(row)
-        elif group and row is not None and _stays_inside(row, bottom, layout, size):
-            if not _is_lone_number(row, layout):
+    groups: list[list[Row]] = []
+    is_next = False  # nothing but equation numbers lies between the last display row and this row
+    for row in rows:
+        if row.is_display:
+            if groups and _goes_on(row, groups[-1], layout, size, is_next):
+                groups[-1].append(row)
+            else:
+                groups.append([row])
+            is_next = True
+        else:
+            is_next = is_next and _is_lone_number(row, layout)
+    groups = _merge_overlapping([group for group in groups if any(_proves_math(row) for row in group)])
+    taken = {id(row) for group in groups for row in group}
+    boxes = [Box.around(row.box for row in group) for group in groups]
+    for row in rows:
+        if id(row) in taken or _is_lone_number(row, layout):
+            continue
+        own = row.box
+        for group, box in zip(groups, boxes, strict=True):
+            if (own & box).area > _INSIDE * own.area:
                 row.is_display = True
-                bottom = max(bottom, row.box.y1)
                 group.append(row)
-        elif group:
-            displays.append(_make_display(group, layout))
-            group = []
+                break
+    displays = [_make_display(sorted(group, key=lambda row: row.y), layout) for group in groups]
     _adopt_numbers(displays, rows, layout)
-    return [display for display in displays if any(mark.kind is Kind.MATH for mark in display.marks)]
+    return [display for display in displays if display.marks]
 
 
-def _stays_inside(row: Row, bottom: float, layout: ColumnLayout, size: float) -> bool:
-    """Whether a row right below a display's row is its number or its dots and numbers, not prose."""
-    if row.box.y0 - bottom > 0.75 * size or row.is_table:
-        return False
-    if _is_lone_number(row, layout):
+def _goes_on(row: Row, group: Sequence[Row], layout: ColumnLayout, size: float, is_next: bool) -> bool:
+    r"""Whether a display row is of the display above.
+
+    Rows of an alignment stand 3 pt (`\\jot`) further apart than lines of prose; between displays the paper is at least
+    10 pt more. What lies between these is for the tagger to say.
+    """
+    ink_gap = min(_ink_gap(row, above) for above in group[-4:])
+    step = row.y - max(above.y for above in group)
+    if ink_gap < 0.6 * size or step < layout.leading + 0.65 * size:
         return True
-    is_wordless = row.word_count() == 0 and not any(mark.kind in (Kind.CODE, Kind.NOTE) for mark in row.marks)
-    return is_wordless and row.x0 > layout.left + size
+    return is_next and row.joins_above and ink_gap < 3 * size
+
+
+def _proves_math(row: Row) -> bool:
+    """Whether anything in the row is of mathematics for sure: tall brackets around digits too."""
+    return any(mark.kind is Kind.MATH or (mark.is_math and mark.is_big) for mark in row.marks)
+
+
+def _merge_overlapping(groups: Sequence[list[Row]]) -> list[list[Row]]:
+    """Join groups of rows whose inks overlap: limits, tall brackets, numerators that became rows of their own."""
+    merged: list[list[Row]] = []
+    boxes: list[Box] = []
+    for group in groups:
+        box, rows = Box.around(row.box for row in group), group
+        while boxes and (boxes[-1] & box).area > _OVERLAP * min(boxes[-1].area, box.area):
+            box, rows = box | boxes.pop(), merged.pop() + rows
+        boxes.append(box)
+        merged.append(rows)
+    return merged
 
 
 def _is_lone_number(row: Row, layout: ColumnLayout) -> bool:
@@ -252,10 +288,23 @@ def _make_display(rows: Sequence[Row], layout: ColumnLayout) -> Display:
     numbers: list[str] = []
     for row in rows:
         body, number = split_number(row, layout)
-        marks.extend(body)
+        marks.extend(_without_strangers(body, row))
         if number is not None:
             numbers.append(number)
     return Display(list(rows), marks, ", ".join(numbers) or None)
+
+
+def _without_strangers(marks: list[Mark], row: Row) -> list[Mark]:
+    """Leave out what stands apart at the ends and is of no display: notes in the margin, labels of lists."""
+    places = [i for i, mark in enumerate(marks) if id(mark) not in row.outside]
+    if not places or len(places) == len(marks):
+        return marks
+    first, last = places[0], places[-1]
+    if marks[first].gap_before < _STRANGER_GAP_EM * row.size:
+        first = 0
+    if last + 1 < len(marks) and marks[last + 1].gap_before < _STRANGER_GAP_EM * row.size:
+        last = len(marks) - 1
+    return marks[first : last + 1]
 
 
 def line_boxes(display: Display) -> list[Box]:

@@ -29,7 +29,7 @@ _MIN_LETTERS = 12
 
 # Families made for mathematics. Names are cut at about 24 characters by some producers, hence the short patterns.
 _MATH_NAME = re.compile(
-    r"^(CM(MI|SY|EX|BSY|MIB)|MS[AB]M|EU(FM|FB|RM|RB|SM|SB|EX)|RSFS|rsfs|LMMath|LatinModernMath|TeXGyre\w*Math|NewCMMath"
+    r"^(CM(MI|SY|EX|BSY|MIB)|HFBR(MI|MB|SY|BS|AS)|MS[AB]M|EU(FM|FB|RM|RB|SM|SB|EX)|RSFS|rsfs|LMMath|LatinModernMath|TeXGyre\w*Math|NewCMMath"
     r"|PazoMath|Pazo-?Math|[rt]x(mi|sy|ex|bmi|bsy|bex)|t1?x(mi|sy|ex)|rtxmi|rpxmi|px(mi|sy|ex|bmi)|ntx(mi|sy|ex)|npx(mi|sy|ex)"
     r"|NewTXMI|NewPXMI|newtxmi|NTXMI|TXMI|txmia|zplm|zeu[rsf]|STIX\w*-?Math|STIXMath|STIXGeneral\w*Sym|STIXNonUni|STIXSiz|STIXInt"
     r"|XITSMath|XITS-?Math|Asana|Cambria-?Math|CambriaMath|Symbol(MT|Neu|PS)?\b|MathematicalPi|Fourier-Math|fut(mi|sy|ex)"
@@ -67,6 +67,8 @@ class FontStatistics:
     body_font: str = ""
     """The font that holds most letters."""
     body_size_pt: float = 10.0
+    lone_shares: dict[str, float] = field(default_factory=dict)
+    """Share of each font's letters that stand alone."""
 
     def role(self, font: str) -> FontRole:
         """Role of `font`: from the document, else from its name."""
@@ -98,6 +100,7 @@ def count_fonts(pages: Sequence[Sequence[Glyph]]) -> FontStatistics:
     """Work out the statistics from the glyphs of some pages (in the order of their content streams)."""
     letters: Counter[str] = Counter()
     in_words: Counter[str] = Counter()
+    alone: Counter[str] = Counter()
     sizes: Counter[tuple[str, float]] = Counter()
     advances: defaultdict[str, Counter[float]] = defaultdict(Counter)
     others: Counter[str] = Counter()
@@ -114,6 +117,8 @@ def count_fonts(pages: Sequence[Sequence[Glyph]]) -> FontStatistics:
                 letters[font] += n
                 if n >= 4:
                     in_words[font] += n
+                elif n == 1:
+                    alone[font] += 1
                 sizes[font, round(run[0].size_pt, 1)] += n
                 if n >= 3:
                     for a, b in pairwise(run):
@@ -139,9 +144,10 @@ def count_fonts(pages: Sequence[Sequence[Glyph]]) -> FontStatistics:
             is_shared = n_words >= 8 and _ROMAN_OF_MATH.match(font) is None
             roles[font] = FontRole.TEXT if is_shared else FontRole.MATH
     shares = {font: in_words[font] / n for font, n in letters.items() if n >= 4}
+    lone_shares = {font: alone[font] / n for font, n in letters.items() if n >= 4}
     prose = [(n, font, size) for (font, size), n in sizes.items() if roles.get(font) is FontRole.TEXT]
     if not prose:
-        return FontStatistics(roles, shares)
+        return FontStatistics(roles, shares, lone_shares=lone_shares)
     _, body_font, body_size = max(prose)
     for font in {*letters, *others}:
         if role_by_name(font) is None and letters[font] < 40 and roles.get(font) is not FontRole.TEXT:
@@ -152,7 +158,7 @@ def count_fonts(pages: Sequence[Sequence[Glyph]]) -> FontStatistics:
                 roles[font] = FontRole.TEXT
             elif font not in roles and _ROMAN_OF_MATH.match(font):
                 roles[font] = FontRole.MATH
-    return FontStatistics(roles, shares, body_font, body_size)
+    return FontStatistics(roles, shares, body_font, body_size, lone_shares)
 
 
 def _proves_math(text: str) -> bool:

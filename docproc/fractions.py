@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from docproc.page_marks import Kind, Mark
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from docproc.records import Box
 
@@ -17,6 +18,8 @@ _WIDTH_SLACK_PT = 2.6
 _CENTER_SLACK_PT = 2.0
 # Height of the bar above the baseline, in em (axis height: 0.25 in Computer Modern, 0.23-0.28 elsewhere).
 AXIS_EM = 0.25
+# Marks are looked up by baseline in steps of this.
+_LINE_PT = 4.0
 
 
 @dataclass(slots=True)
@@ -43,20 +46,20 @@ def _fractions(marks: Sequence[Mark], rules: Sequence[Box]) -> list[Stack]:
     if not bars:
         return []
     ordered = sorted(marks, key=lambda mark: mark.x0 + mark.x1)
+    centers = [mark.x0 + mark.x1 for mark in ordered]
+    lines: dict[int, list[Mark]] = {}
+    for mark in ordered:
+        lines.setdefault(int(mark.y // _LINE_PT), []).append(mark)
     found: list[Stack] = []
     for bar in sorted(bars, key=lambda bar: bar.width):
-        low, high = 2 * bar.x0 - 2, 2 * bar.x1 + 2
-        near = [
-            mark
-            for mark in ordered
-            if low <= mark.x0 + mark.x1 <= high and abs((mark.y0 + mark.y1) / 2 - bar.y0) < 5 * mark.size
-        ]
+        among = ordered[bisect_left(centers, 2 * bar.x0 - 2) : bisect_right(centers, 2 * bar.x1 + 2)]
+        near = [mark for mark in among if abs((mark.y0 + mark.y1) / 2 - bar.y0) < 5 * mark.size]
         y = (bar.y0 + bar.y1) / 2
         above = _part(near, y, found, is_above=True)
         below = _part(near, y, found, is_above=False)
         if not above or not below or not _is_centered(bar, above, below):
             continue
-        if (_fits(bar, above) or _fits(bar, below)) and _is_alone(ordered, above) and _is_alone(ordered, below):
+        if (_fits(bar, above) or _fits(bar, below)) and _is_alone(lines, above) and _is_alone(lines, below):
             members = above + below
             found.append(Stack(members, y, bar.x0, bar.x1, max(mark.size for mark in members)))
     return found
@@ -101,19 +104,26 @@ def _fits(bar: Box, part: Sequence[Mark]) -> bool:
     return abs(width - bar.width) < _WIDTH_SLACK_PT + 0.04 * bar.width
 
 
-def _is_alone(marks: Sequence[Mark], part: Sequence[Mark]) -> bool:
-    """Whether no line of prose goes on beside a part: TeX keeps 1.2 pt of paper at each end of the bar."""
+def _is_alone(lines: Mapping[int, Sequence[Mark]], part: Sequence[Mark]) -> bool:
+    """Whether no line of prose goes on beside a part: TeX keeps 1.2 pt of paper at each end of the bar.
+
+    Args:
+        lines: All marks by baseline, in steps of `_LINE_PT`.
+        part: The numerator or denominator.
+    """
     members = set(map(id, part))
     x0, x1 = min(mark.x0 for mark in part), max(mark.x1 for mark in part)
     main = max(part, key=lambda mark: mark.size)
     words = {mark.word_index for mark in part if len(mark.word) > 3}
     if len(words) > 5:
         return False
+    reach = 0.1 * main.size
     return not any(
         id(mark) not in members
-        and abs(mark.y - main.y) < 0.1 * main.size
+        and abs(mark.y - main.y) < reach
         and (-0.5 < x0 - mark.x1 < 2.0 or -0.5 < mark.x0 - x1 < 2.0)
-        for mark in marks
+        for line in range(int((main.y - reach) // _LINE_PT), int((main.y + reach) // _LINE_PT) + 1)
+        for mark in lines.get(line, ())
     )
 
 

@@ -7,6 +7,16 @@ import re
 import pymupdf
 
 UNKNOWN = "\ufffd"
+# Office programs write the codes of the font Symbol as private characters from U+F000 on. Here from 0x20 and from 0xA0;
+# a blank stands where there is no character.
+_SYMBOL_LOW = (
+    " !∀#∃%&∋()∗+,−./0123456789:;<=>?≅ΑΒΧΔΕΦΓΗΙϑΚΛΜΝΟΠΘΡΣΤΥςΩΞΨΖ[∴]⊥_ αβχδεφγηιϕκλμνοπθρστυϖωξψζ{|}∼"
+)
+_SYMBOL_HIGH = "€ϒ′≤⁄∞ƒ♣♦♥♠↔←↑→↓°±″≥×∝∂•÷≠≡≈…|—↵ℵℑℜ℘⊗⊕∅∩∪⊃⊇⊄⊂⊆∈∉∠∇®©™∏√⋅¬∧∨⇔⇐⇑⇒⇓◊⟨®©™∑(((\x5b[[{{{{ ⟩∫⌠⌡⌡)))]]]}}} "
+SYMBOL_ENCODING = {0x20 + i: char for i, char in enumerate(_SYMBOL_LOW)} | {
+    0xA0 + i: char for i, char in enumerate(_SYMBOL_HIGH)
+}
+"""Unicode of the codes of the font Symbol (Adobe's Symbol encoding)."""
 
 # Stems of glyph names in the extension and symbol fonts of TeX (cmex, lmex, txex, pxex, euex, stix...).
 _STEMS = {
@@ -54,7 +64,7 @@ def name_unknown_glyphs(page: pymupdf.Page) -> dict[tuple[int, int], str]:
     try:
         for span in page.get_texttrace():
             font = span["font"].split("+", 1)[-1]
-            wanted.extend((font, gid, x, y) for code, gid, (x, y), _ in span["chars"] if code in (0xFFFD, -1))
+            wanted.extend((font, gid, x, y) for code, gid, (x, y), _ in span["chars"] if code < 0x20 or code == 0xFFFD)
     finally:
         if rotation:
             page.set_rotation(rotation)

@@ -83,6 +83,8 @@ _SHORT_WORDS = frozenset(
     ]
 )
 # Signs of a mathematics font that stand in prose without being a formula.
+_NAMES = frozenset(("C++", "n/a", "N/A", "A/B", "I/O", "e.g.", "i.e."))
+"""Of no formula, though signs stand in them."""
 _PROSE_SIGNS = frozenset("•◦∗·†‡§¶−–—|\\<>{}~*′∙⋄□■®©⃝∣‖")
 
 
@@ -315,7 +317,7 @@ def _trim(piece: list[Mark], row_size: float) -> list[Mark]:
 
 
 def without_loose_ends(piece: list[Mark], marks: Sequence[Mark]) -> list[Mark]:
-    """Give back to the sentence a comma at the end, and brackets at the ends whose partner is not in the piece.
+    """Give back to the sentence a comma or colon at the end, and brackets at the ends without a partner in the piece.
 
     Args:
         piece: Marks of one row.
@@ -324,9 +326,11 @@ def without_loose_ends(piece: list[Mark], marks: Sequence[Mark]) -> list[Mark]:
     Returns:
         The piece, perhaps shorter.
     """
+    if piece and piece[0] is marks[0] and piece[0].kind is Kind.NOTE:
+        piece = piece[1:]  # the bullet of an item
     while piece:
         last = piece[-1]
-        is_comma = last.text in (",", ";") and not last.is_script
+        is_comma = last.text in (",", ";", ":") and not last.is_script
         is_alone = last.text in (")", "]") and _partner_back(piece, len(piece) - 1) is None
         if is_comma or (is_alone and piece[0] is not marks[0]):
             piece = piece[:-1]
@@ -370,6 +374,9 @@ def _partner_back(piece: Sequence[Mark], start: int) -> int | None:
 
 def is_plain(piece: Sequence[Mark]) -> bool:
     """Whether a piece is a plain number, a plain word or a lone sign of prose."""
+    text = "".join(mark.text for mark in piece)
+    if text in _NAMES or not text.strip("\ufffd"):
+        return True
     return all(mark.text.isdigit() or mark.text in ".,:;%–-‐" for mark in piece) or (
         len(piece) == 1 and piece[0].text in _PROSE_SIGNS
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from docproc.fractions import AXIS_EM
-from docproc.page_marks import FUNCTION_NAMES, Kind, Mark
+from docproc.limits import attach_limits
+from docproc.page_marks import FUNCTION_NAMES, SPACING_ACCENTS, Kind, Mark
 from docproc.records import Box
 
 if TYPE_CHECKING:
@@ -22,16 +24,26 @@ _MAX_CROSSING = 0.12
 # Of the rows that end at, start at or cross a gutter, at most this share may cross it (headings, wide tables).
 _MAX_CROSSING_HERE = 0.4
 
+# Marks stand on one baseline if these differ by less, in em of the bigger font.
+_SAME_LINE_EM = 0.16
+
+
+# They hang above the letter of a row, off its baseline.
+_ACCENTS = SPACING_ACCENTS | frozenset("\u0302\u0303\u0304\u0307\u0308\u030c\u20d7")
+
 
 class Row:
     """Marks that share a baseline, with what was attached to them (scripts, limits, big operators)."""
 
-    __slots__ = ("column", "is_display", "is_table", "marks", "size", "y")
+    __slots__ = ("column", "is_display", "is_table", "joins_above", "marks", "outside", "size", "stacks", "y")
 
     def __init__(self, y: float, size: float, column: int) -> None:
         self.y, self.size, self.column = y, size, column
         self.marks: list[Mark] = []
+        self.stacks: list[Sequence[Mark]] = []  # fractions and arrays: each is of one formula or of none
         self.is_display = False
+        self.joins_above = False  # a display row that goes on the display of the row above
+        self.outside: frozenset[int] = frozenset()  # ids of marks that the tagger puts outside any display
         self.is_table = False
 
     @property
@@ -168,32 +180,35 @@ def build_rows(marks: Sequence[Mark], column: int, body_size: float, stacks: Seq
     """
     stacked = {id(mark) for stack in stacks for mark in stack.marks}
     marks = [mark for mark in marks if id(mark) not in stacked]
-    rows: list[Row] = []
+    index = _RowIndex()
     words = [m for m in marks if m.kind in (Kind.WORD, Kind.CODE) and not m.is_big]
-    _cluster(words, rows, column)
-    main_rows = list(rows)
+    _cluster(words, index, column)
+    main_rows = list(index.rows)
     rest = [m for m in marks if not (m.kind in (Kind.WORD, Kind.CODE) and not m.is_big)]
     loose: list[Mark] = []
     full: list[Mark] = []
     for mark in rest:
-        row = _row_at(rows, mark)
+        row = index.at(mark)
         if row is not None and not mark.is_big:
             row.marks.append(mark)
-        elif not mark.is_big and mark.size >= 0.8 * body_size:
+        elif not mark.is_big and mark.size >= 0.8 * body_size and mark.text not in _ACCENTS:
             full.append(mark)
         else:
             loose.append(mark)
-    _cluster(full, rows, column)
+    _cluster(full, index, column)
+    rows = index.rows
     # Rows that are really scripts or parts of a fraction in a line of prose.
     for row in [r for r in rows if r not in main_rows]:
         host = _host(row, main_rows)
         if host is not None:
             host.marks.extend(row.marks)
+            host.stacks.extend(row.stacks)
             rows.remove(row)
     for row in [r for r in main_rows if r.size < 0.85 * body_size]:
         host = _host(row, [r for r in rows if r is not row and r.size > 1.15 * row.size])
         if host is not None:
             host.marks.extend(row.marks)
+            host.stacks.extend(row.stacks)
             rows.remove(row)
     for stack in stacks:
         _attach_stack(stack, rows, column)
@@ -218,28 +233,48 @@ def build_rows(marks: Sequence[Mark], column: int, body_size: float, stacks: Seq
     _cluster_loose(left, rows, column)
     for row in rows:
         row.sort()
+    attach_limits(rows)
+    for row in rows:
+        row.sort()
         _mark_scripts(row)
     rows.sort(key=lambda row: row.y)
     return rows
 
 
-def _cluster(marks: Iterable[Mark], rows: list[Row], column: int) -> None:
+class _RowIndex:
+    """Rows by baseline, to find the one that a mark stands on."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self._by_y: list[tuple[float, int]] = []  # baseline, place in `rows`; sorted
+        self._max_size = 0.0
+
+    def add(self, row: Row) -> None:
+        insort(self._by_y, (row.y, len(self.rows)))
+        self.rows.append(row)
+        self._max_size = max(self._max_size, row.size)
+
+    def at(self, mark: Mark) -> Row | None:
+        """The row whose baseline is nearest, within a sixth of the bigger size; the earlier one if two are as near."""
+        reach = _SAME_LINE_EM * max(self._max_size, mark.size)
+        best, best_key = None, (1e9, 0)
+        for y, place in self._by_y[bisect_left(self._by_y, (mark.y - reach, -1)) :]:
+            if y > mark.y + reach:
+                break
+            row = self.rows[place]
+            distance = abs(y - mark.y)
+            if distance < _SAME_LINE_EM * max(row.size, mark.size) and (distance, place) < best_key:
+                best, best_key = row, (distance, place)
+        return best
+
+
+def _cluster(marks: Iterable[Mark], rows: _RowIndex, column: int) -> None:
     for mark in sorted(marks, key=lambda m: (-m.size, m.y)):
-        row = _row_at(rows, mark)
+        row = rows.at(mark)
         if row is None:
             row = Row(mark.y, mark.size, column)
-            rows.append(row)
+            rows.add(row)
         row.marks.append(mark)
-
-
-def _row_at(rows: Sequence[Row], mark: Mark) -> Row | None:
-    best = None
-    for row in rows:
-        if abs(row.y - mark.y) < 0.16 * max(row.size, mark.size) and (
-            best is None or abs(row.y - mark.y) < abs(best.y - mark.y)
-        ):
-            best = row
-    return best
 
 
 def _host(row: Row, others: Sequence[Row]) -> Row | None:
@@ -276,6 +311,7 @@ def _attach_stack(stack: Stack, rows: list[Row], column: int) -> None:
         best = Row(stack.axis_y + AXIS_EM * stack.size, stack.size, column)
         rows.append(best)
     best.marks.extend(stack.marks)
+    best.stacks.append(stack.marks)
 
 
 def _cluster_loose(marks: Sequence[Mark], rows: list[Row], column: int) -> None:

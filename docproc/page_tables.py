@@ -64,5 +64,5 @@ def _joined(flat: Sequence[Box]) -> list[Box]:
 
 
 def is_listing(row: Row) -> bool:
-    """Whether most of a row is code."""
-    return sum(mark.kind is Kind.CODE for mark in row.marks) > 0.5 * len(row.marks)
+    """Whether most of a row is code, and it is no row of a table, where formulas may stand beside the code."""
+    return not row.is_table and sum(mark.kind is Kind.CODE for mark in row.marks) > 0.5 * len(row.marks)

@@ -152,6 +152,8 @@ class TextLayer:
     """Drawn straight lines and thin rectangles (fraction bars, radicals, table rules)."""
     figures: tuple[Box, ...] = ()
     """Embedded pictures and clusters of other drawings."""
+    frames: tuple[Box, ...] = ()
+    """Those of the figures that are nothing but frames or colored grounds around text."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,12 @@ import pymupdf
 import pytest
 
 from docproc.born_digital import find_in_text_layer
+from docproc.display_formulas import ColumnLayout, gather_displays
 from docproc.font_statistics import FontRole, FontStatistics, count_fonts, gather_font_statistics
 from docproc.latex.canonical import match_key
 from docproc.options import RegionOptions
+from docproc.page_marks import Kind, Mark
+from docproc.page_rows import Row
 from docproc.records import Box, FormulaKind, Glyph, Region, TextLayer
 from docproc.text_layer import read_text_layer
 from tests.conftest import SAMPLES
@@ -131,3 +134,41 @@ def test_font_statistics_tell_text_code_and_mathematics_apart_and_can_be_sent() 
     assert statistics.role("CMMI10") is FontRole.MATH
     assert statistics.role("Courier") is FontRole.CODE
     assert statistics.role("Unheard-Of") is FontRole.TEXT
+
+
+def display_rows(*lines: tuple[str, float, bool]) -> list[Row]:
+    """Display rows at x = 100 of (text, baseline, whether the tagger joins it to the row above)."""
+    rows = []
+    for text, y, joins in lines:
+        row = Row(y, 10.0, 1)
+        for index, glyph in enumerate(line_of(text, y, "CMMI10", x=100)):
+            mark = Mark(index, glyph, FontRole.MATH, has_space_before=False)
+            mark.kind = Kind.MATH
+            row.marks.append(mark)
+        row.sort()
+        row.is_display, row.joins_above = True, joins
+        rows.append(row)
+    return rows
+
+
+def gathered(rows: list[Row]) -> list[int]:
+    layout = ColumnLayout(72.0, 523.0, (72.0,), 12.0)
+    return [len(display.rows) for display in gather_displays(rows, layout, 10.0)]
+
+
+def test_rows_of_an_alignment_are_one_display() -> None:
+    assert gathered(display_rows(("x=y", 100, False), ("u=v", 115, False))) == [2], "3 pt more than lines of prose"
+    assert gathered(display_rows(("x=y", 100, False), ("u=v", 127, True))) == [2], "wider, but the tagger joins them"
+    assert gathered(display_rows(("x=y", 100, False), ("u=v", 132, False))) == [1, 1]
+    assert gathered(display_rows(("x=y", 100, False), ("u=v", 150, True))) == [1, 1], "too far apart for any tagger"
+
+
+def test_a_pair_keeps_its_brackets_and_a_set_its_parts() -> None:
+    prose = [line_of(text, 100 + 12 * i) for i, text in enumerate(PROSE)]
+    line = line_of("We take the pair ", 148)
+    x = 72 + sum(10 * (0.3 if char in " ,.;:()[]" else 0.5) for char in "We take the pair ")
+    formula = line_of("(", 148, x=x) + line_of("α", 148, "CMMI10", x=x + 3) + line_of(",", 148, "CMMI10", x=x + 8)
+    formula += line_of("β", 148, "CMMI10", x=x + 12.6) + line_of(")", 148, x=x + 17.6)
+    after = line_of(" as it stands in the list of all of them", 148, x=x + 20.6)
+    regions = find_in_lines([*prose, line + formula + after], CMMI10=FontRole.MATH)
+    assert [round(region.box.width, 1) for region in regions] == [20.6]

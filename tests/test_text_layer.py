@@ -3,7 +3,8 @@
 import pymupdf
 import pytest
 
-from docproc.text_layer import read_text_layer
+from docproc.glyph_names import SYMBOL_ENCODING
+from docproc.text_layer import part_ligatures, read_text_layer
 
 
 def page_with(
@@ -66,3 +67,45 @@ def test_empty_page() -> None:
     document = pymupdf.open()
     layer = read_text_layer(document.new_page())
     assert layer.glyphs == layer.rules == layer.figures == ()
+
+
+def test_a_frame_around_text_is_told_from_a_drawing() -> None:
+    document = pymupdf.open()
+    page = document.new_page(width=300, height=300)
+    page.draw_rect(pymupdf.Rect(40, 40, 260, 90), fill=(0.9, 0.9, 1.0))
+    page.draw_rect(pymupdf.Rect(40, 150, 260, 250))
+    page.draw_circle((150, 200), 30)
+    layer = read_text_layer(pymupdf.open("pdf", document.tobytes())[0])
+    assert len(layer.figures) == 2
+    (frame,) = layer.frames
+    assert frame.center == pytest.approx((150, 65), abs=1), "the rectangle with a circle in it is a drawing"
+
+
+def test_axes_are_of_their_plot() -> None:
+    document = pymupdf.open()
+    page = document.new_page(width=300, height=300)
+    page.draw_line((50, 250), (250, 250), width=0.5)
+    page.draw_line((50, 250), (50, 100), width=0.5)
+    page.draw_bezier((51, 249), (100, 150), (150, 150), (200, 160))
+    (figure,) = read_text_layer(pymupdf.open("pdf", document.tobytes())[0]).figures
+    assert figure.x1 > 249
+    assert figure.y0 < 101
+
+
+def test_letters_of_a_ligature_share_its_box() -> None:
+    """LuaTeX says of its fi that it stands for two letters; MuPDF sets the second where the next letter begins."""
+    chars = [
+        {"c": char, "origin": (x, 10.0), "bbox": (x, 3.0, x + width, 10.0)}
+        for char, x, width in (("f", 0.0, 5.0), ("i", 5.0, 4.0), ("l", 5.0, 3.0), ("m", 8.0, 8.0))
+    ]
+    f, i, el, m = (char["bbox"] for char in part_ligatures(chars))
+    assert f == (0.0, 3.0, 2.5, 10.0)
+    assert i == (2.5, 3.0, 5.0, 10.0)
+    assert el == (5.0, 3.0, 8.0, 10.0)
+    assert m == (8.0, 3.0, 16.0, 10.0)
+
+
+def test_codes_of_the_symbol_font_are_known() -> None:
+    greek = "".join(SYMBOL_ENCODING[code] for code in b"abgD")
+    assert greek == "αβγΔ"
+    assert "".join(SYMBOL_ENCODING[code] for code in (0xA3, 0xA5, 0xB1, 0xCE, 0xD6, 0xE5, 0xF2)) == "≤∞±∈√∑∫"
