@@ -48,21 +48,23 @@ BIG_OPERATORS = frozenset("∑∏∐∫∬∭∮⋃⋂⋀⋁⨁⨂⨀⨄⨆√")
 ACCENTS = frozenset("ˆ˜¯˙¨ˇ˘´`˚^~\u0302\u0303\u0304\u0305\u0307\u0308\u030c\u20d7⏞⏟⏠⏡_")
 
 _BLACKBOARD = re.compile(
-    r"MSBM|[Bb]lack[Bb]oard|dsrom|dsss|bbold|BBOLD|[tp]xsyb|DoubleStruck|mathbb|AMSb|Ams-?B|-Syb-", re.IGNORECASE
+    r"MSBM|^HFBRBS|[Bb]lack[Bb]oard|dsrom|dsss|bbold|BBOLD|[tp]xsyb|DoubleStruck|mathbb|AMSb|Ams-?B|-Syb-",
+    re.IGNORECASE,
 )
-_FRAKTUR = re.compile(r"EUFM|Fraktur|mathfrak|yfrak", re.IGNORECASE)
+_FRAKTUR = re.compile(r"EUFM|Fraktur|mathfrak|yfrak|^n?[rtp]*xmia", re.IGNORECASE)
 _SCRIPT = re.compile(r"^rsfs|Script|mathscr|eusm.*scr", re.IGNORECASE)
 _CALLIGRAPHIC = re.compile(
-    r"^(CMSY|CMBSY|LMMathSymbols|txsy|pxsy|rtxsy|EUSM|Fourier-Math-Cal|Fourier-Math-Symbols|PazoMath|Kp-.*-Sy|MathDesign.*Sy)"
+    r"^(CMSY|CMBSY|HFBRSY|LMMathSymbols|txsy|pxsy|rtxsy|EUSM|Fourier-Math-Cal|Fourier-Math-Symbols|PazoMath|Kp-.*-Sy|MathDesign.*Sy)"
     r"|Calligraphic|mathcal|-Cal\b|URWChanceryL|SY\d+$", re.IGNORECASE,
 )  # fmt: skip
 _SANS = re.compile(
-    r"^Sf-|CMSS|LMSans|SFSS|Helvet|NimbusSan|Sans(?!krit)|cmss|[tp]xss|t1xss|Biolinum|Frutiger|Arial", re.IGNORECASE
-)
+    r"^Sf-|CMSS|URWGothic|AvantGarde|LMSans|SFSS|Helvet|NimbusSan|Sans(?!krit)|cmss|[tp]xss|t1xss|Biolinum|Frutiger"
+    r"|Arial", re.IGNORECASE,
+)  # fmt: skip
 _TYPEWRITER = re.compile(r"^Tt-|mono|CMTT|SFTT|LMTT|typewriter|courier|[tp]xtt|t1xtt|consol", re.IGNORECASE)
 _EULER = re.compile(r"^EUR[MB]|^Neo-?Euler|^Euler", re.IGNORECASE)
 _MATH_ITALIC = re.compile(
-    r"^(CMMI|LMMathItalic|rtxmi|txmi|pxmi|rpxmi|MLMMI|PazoMath-Italic|STIX.*-Italic|MTMI|zplmr7m|Fourier-Math-Letters)"
+    r"^(CMMI|HFBRMI|LMMathItalic|rtxmi|txmi|pxmi|rpxmi|MLMMI|PazoMath-Italic|STIX.*-Italic|MTMI|zplmr7m|Fourier-Math-Letters)"
     r"|MathMI|Math-?Ital|-Mi\b|mathit", re.IGNORECASE,
 )  # fmt: skip
 # Fonts that say nothing of what their codes mean.

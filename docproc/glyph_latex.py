@@ -128,6 +128,8 @@ def is_whole(marks: Sequence[Mark], piece: Sequence[Mark], before_line: Mark | N
             return False
         if gap < 0.2 * size and before.text not in "([“‘—–-\"'":
             return False
+        if before.text in "–-" and gap < 0.3 * size and (at == 1 or before.gap_before > 0.12 * size):
+            return False  # a minus sign that the text font lends
     elif before_line is not None and (before_line.is_math or before_line.text in _BINARY):
         return False
     if end + 1 < len(marks):
@@ -328,6 +330,8 @@ def _scripts(atom: _Atom, base_y: float, base_size: float, level: int) -> str:
     written = ""
     if atom.sub and atom.sup and not (atom.symbol[-1].isalnum() or atom.symbol in ")]|" or atom.symbol == r"\}"):
         raise _DoubtError  # both scripts on a sign: a small fraction beside it is likelier
+    if atom.sub and atom.sup and not _overlap(atom.sub, atom.sup):
+        raise _DoubtError  # one behind the other, as indices of tensors stand
     for sign, marks in (("_", atom.sub), ("^", atom.sup)):
         if not marks:
             continue
@@ -345,6 +349,11 @@ def _scripts(atom: _Atom, base_y: float, base_size: float, level: int) -> str:
             raise _DoubtError
         written += sign + "{" + _write(marks, baselines[0], size, level + 1) + "}"
     return written
+
+
+def _overlap(sub: Sequence[Mark], sup: Sequence[Mark]) -> bool:
+    """Whether two scripts stand above each other."""
+    return sub[0].x0 < sup[-1].x1 and sup[0].x0 < sub[-1].x1
 
 
 def _joined(parts: Sequence[str]) -> str:

@@ -11,11 +11,17 @@ from docproc.records import Box, Glyph
 
 
 def marks(*parts: tuple[str, str, float]) -> list[Mark]:
-    """Marks from (characters, font, shift up in em); shifted ones are set at 7 pt, a blank makes a gap of 0.28 em."""
+    """Marks from (characters, font, shift up in em); shifted ones are set at 7 pt, a blank makes a gap of 0.28 em.
+
+    A superscript right after a subscript stands above it.
+    """
     made: list[Mark] = []
-    x = 10.0
+    x = start = 10.0
+    last_shift = 0.0
     for text, font, shift in parts:
         size = 7.0 if shift else 10.0
+        x = start if shift * last_shift < 0 else x
+        start, last_shift = x, shift
         for char in text:
             if char == " ":
                 x += 2.8
@@ -45,6 +51,8 @@ def marks(*parts: tuple[str, str, float]) -> list[Mark]:
         ([("f", "CMMI10", 0), ("′′", "CMSY7", 0.4)], r"f^{\prime\prime}"),
         ([("ϕ", "CMMI10", 0)], r"\phi"),
         ([("g", "EUFM10", 0)], r"\mathfrak{g}"),
+        ([("p", "txmia", 0)], r"\mathfrak{p}"),
+        ([("Z", "HFBRBS10", 0)], r"\mathbb{Z}"),
         ([("v", "CMBX10", 0), (" + ", "CMR10", 0), ("x", "CMMI10", 0)], r"\mathbf{v}+x"),
         ([("𝑥", "STIXTwoMath-Regular", 0), ("𝐑", "STIXTwoMath-Regular", 0)], r"x\mathbf{R}"),
     ],
@@ -64,6 +72,7 @@ def test_simple_formulas(parts: list[tuple[str, str, float]], latex: str) -> Non
         [("d", "CMR10", 0)],
         [("x", "CMMI10", 0), (" " * 4 + "y", "CMMI10", 0)],
         [("2", "CMR7", 0.4)],
+        [("v", "CMMI10", 0), ("i", "CMMI7", 0.4), ("", "CMMI10", 0), ("j", "CMMI7", -0.15)],
     ],
     ids=[
         "big operator",
@@ -74,6 +83,7 @@ def test_simple_formulas(parts: list[tuple[str, str, float]], latex: str) -> Non
         "lone upright letter",
         "wide gap",
         "no base",
+        "one index behind the other",
     ],
 )
 def test_doubt_gives_nothing(parts: list[tuple[str, str, float]]) -> None:
