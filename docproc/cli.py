@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from docproc import __version__
+from docproc.cli_export import export, show
 from docproc.cli_finetune import finetune
 from docproc.cli_options import DEFAULT_OUTPUT, PATHS, database_option, existing_database
 from docproc.cli_search import reindex, search
@@ -225,7 +226,7 @@ def info(db: Path, as_json: bool) -> int:
     return ExitCode.OK
 
 
-for command in (finetune, reindex, search):
+for command in (export, finetune, reindex, search, show):
     cli.add_command(command)
 
 

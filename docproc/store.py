@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from docproc import reviewing
 from docproc.database import BUSY_SECONDS, explained, open_database, transaction
-from docproc.formula_rows import index_formulas, insert_row, rebuild_indexes, replace_formulas, storable
+from docproc.formula_rows import insert_row, rebuild_indexes, replace_formulas, storable
 from docproc.records import DocumentState, Failure, Recognition, Status, Summary
 from docproc.references import link_references
 from docproc.rows import (
-    blocks_from_json,
     blocks_to_json,
     plain_text,
     stored_formula,
@@ -178,35 +178,17 @@ class FormulaStore:
         Raises:
             ValueError: No such formula or action, or a correction without LaTeX.
         """
-        statuses = {"correct": Status.VERIFIED, "accept": Status.VERIFIED, "reject": Status.REJECTED}
-        if action not in statuses or (action == "correct") != (latex is not None):
-            raise ValueError(f"cannot {action} formula {formula_id} with LaTeX {latex!r}")
         with transaction(self.connection, self.path):
-            row = self.connection.execute(
-                "SELECT page_id, coalesce(corrected_latex, latex), status FROM formulas WHERE id = ?", (formula_id,)
-            ).fetchone()
-            if row is None:
-                raise ValueError(f"there is no formula {formula_id}")
-            page_id, before, status = row
-            after = before if latex is None else latex
-            now = _now()
-            insert_row(
-                self.connection,
-                "reviews",
-                formula_id=formula_id,
-                at=now,
-                who=who,
-                action=action,
-                before=json.dumps({"latex": before, "status": status}),
-                after=json.dumps({"latex": after, "status": statuses[action].value}),
-            )
-            self.connection.execute(
-                "UPDATE formulas SET corrected_latex = coalesce(?, corrected_latex), status = ?, reviewed_at = ?, "
-                "reviewer = ? WHERE id = ?",
-                (latex, statuses[action].value, now, who, formula_id),
-            )
-            index_formulas(self.connection, [formula_id])
-            self._rewrite_text(page_id)
+            reviewing.review(self.connection, formula_id, action, who, latex)
+
+    def undo_review(self, formula_id: int, who: str) -> bool:
+        """Take back the last step of a review that is not taken back yet; False if there is none.
+
+        Raises:
+            ValueError: No such formula.
+        """
+        with transaction(self.connection, self.path):
+            return reviewing.undo(self.connection, formula_id, who)
 
     def reindex(self) -> int:
         """Make the indexes of the search anew; returns the number of formulas."""
@@ -264,6 +246,25 @@ class FormulaStore:
     def document_paths(self) -> dict[int, str]:
         """Path of every document by its id."""
         return {row["id"]: row["path"] for row in self._rows("SELECT id, path FROM documents ORDER BY id")}
+
+    def page_size(self, document_id: int, number: int) -> tuple[float, float] | None:
+        """Width and height of a page in points; None where it could not be read."""
+        rows = self._rows(
+            "SELECT width_pt, height_pt FROM pages WHERE document_id = ? AND number = ?", document_id, number
+        )
+        return (rows[0]["width_pt"], rows[0]["height_pt"]) if rows and rows[0]["width_pt"] else None
+
+    def crop_png(self, image_sha256: str) -> bytes | None:
+        """What the recognizer saw, as PNG; None if that picture is not kept."""
+        rows = self._rows("SELECT png FROM crops WHERE image_sha256 = ?", image_sha256)
+        return bytes(rows[0]["png"]) if rows else None
+
+    def reviews(self, formula_id: int) -> list[dict[str, Any]]:
+        """What people did to a formula, the latest first: id, at, who, action, before, after (latex and status)."""
+        rows = self._rows(
+            "SELECT id, at, who, action, before, after FROM reviews WHERE formula_id = ? ORDER BY id DESC", formula_id
+        )
+        return [{**row, "before": json.loads(row["before"]), "after": json.loads(row["after"])} for row in rows]
 
     def failures(self) -> list[Failure]:
         """Everything that failed, by document and page."""
@@ -341,18 +342,6 @@ class FormulaStore:
             stage=failure.stage,
             reason=failure.reason,
         )
-
-    def _rewrite_text(self, page_id: int) -> None:
-        """Bring `pages.text` in step with a correction."""
-        ((blocks, document_id),) = self.connection.execute(
-            "SELECT blocks, document_id FROM pages WHERE id = ?", (page_id,)
-        )
-        rows = self.connection.execute(
-            "SELECT position, coalesce(corrected_latex, latex) FROM formulas WHERE page_id = ?", (page_id,)
-        )
-        text = plain_text(blocks_from_json(blocks), dict(rows.fetchall()))
-        self.connection.execute("UPDATE pages SET text = ? WHERE id = ?", (text, page_id))
-        link_references(self.connection, document_id, page_id)
 
 
 def _now() -> str:

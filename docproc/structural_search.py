@@ -166,6 +166,8 @@ def similar_formulas(connection: sqlite3.Connection, formula_id: int, latex: str
         return []
     condition = "f.status NOT IN ('rejected', 'failed') AND f.id != ?"
     query = StructureQuery(connection, [row], False, condition, (formula_id,))
+    if not query.has_structure:
+        return []
     found = [*find_renamed(query, limit), *find_similar(query, limit)]
     return list(dict.fromkeys(found))[:limit]
 

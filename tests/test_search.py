@@ -12,6 +12,7 @@ from docproc.errors import InputError, UsageError
 from docproc.records import Block, BlockKind, Box, Formula, FormulaKind, FoundPage, PageKind, Status
 from docproc.search import Hit, search
 from docproc.store import FormulaStore
+from docproc.structural_search import similar_formulas
 
 FORMULAS = [
     # id = place in the list, from 1
@@ -139,6 +140,13 @@ def test_what_is_whole_and_least_changed_comes_first(tmp_path: Path) -> None:
             (1, "renamed"),
             (6, "structure"),
         ]
+
+
+def test_similar_formulas(store: FormulaStore) -> None:
+    assert similar_formulas(store.connection, 8, "a^2+b^2=c^2", 3)[0] == 9
+    assert similar_formulas(store.connection, 1, "E=mc^{2}", 3)[0] == 12
+    assert similar_formulas(store.connection, 10, "q", 3) == [], "a letter is like any other"
+    assert similar_formulas(store.connection, 10, r"\frac{", 3) == []
 
 
 def test_a_hit_says_where_it_is(store: FormulaStore) -> None:

@@ -1,0 +1,88 @@
+"""Formulas as one HTML file that needs nothing else: MathML, and the pages they stand on."""
+
+from __future__ import annotations
+
+import base64
+from html import escape
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from docproc.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from docproc.entries import Entry
+    from docproc.store import FormulaStore
+
+_HEAD = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<title>Formulas</title>
+<style>
+:root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif }
+body { max-width: 60rem; margin: auto; padding: 1rem }
+figure { position: relative; margin: 1rem 0; line-height: 0; background: white }
+figure img { width: 100% }
+figure a { position: absolute; border: 2px solid #06c; background: #06c1 }
+article { border-top: 1px solid #8886; padding: .5rem 0; overflow-x: auto }
+article:target { background: #fc03 }
+math[display=block] { font-size: 1.2rem }
+small { opacity: .75 }
+code { overflow-wrap: anywhere }
+</style>
+</head>
+<body>
+"""
+
+
+def html_parts(store: FormulaStore, entries: Iterable[Entry], *, pictures: bool) -> Iterator[str]:
+    """The parts of the file; everything that comes from a document is escaped, and no script can run."""
+    yield _HEAD
+    for (title, document), pages in groupby(entries, key=lambda e: (e.title, e.document)):
+        yield f"<h1>{escape(title or document)}</h1>\n<p><small>{escape(document)}</small></p>\n"
+        for page, group in groupby(pages, key=lambda e: e.page):
+            on_page = list(group)
+            yield f"<h2>Page {page}</h2>\n"
+            if pictures:
+                yield _picture(store, Path(document), page, on_page)
+            for entry in on_page:
+                yield _article(entry)
+    yield "</body>\n</html>\n"
+
+
+def _article(entry: Entry) -> str:
+    number = f" ({escape(entry.equation_number)})" if entry.equation_number else ""
+    mathml = entry.mathml or f"<code>{escape(entry.latex)}</code>"
+    problems = f" · {escape('; '.join(entry.problems))}" if entry.problems else ""
+    return (
+        f'<article id="f{entry.id}"><p>{escape(entry.text_before)}</p>\n{mathml}\n<p>{escape(entry.text_after)}</p>\n'
+        f"<p><small>{entry.id}{number} · {escape(entry.status)} · {entry.confidence:.2f}{problems}<br>"
+        f"<code>{escape(entry.latex)}</code></small></p></article>\n"
+    )
+
+
+def _picture(store: FormulaStore, document: Path, page: int, entries: list[Entry]) -> str:
+    """The page with a link on each formula; nothing if the document has gone."""
+    from docproc.page_pictures import PictureTask, render_picture
+
+    size = store.page_size(entries[0].document_id, page)
+    if size is None or not document.is_file():
+        return ""
+    width, height = size
+    try:
+        png = render_picture(PictureTask(document, page))
+    except InputError:
+        return ""
+    links = []
+    for entry in entries:
+        x0, y0, x1, y1 = entry.box
+        place = f"left:{100 * x0 / width:.2f}%;top:{100 * y0 / height:.2f}%;"
+        extent = f"width:{100 * (x1 - x0) / width:.2f}%;height:{100 * (y1 - y0) / height:.2f}%"
+        links.append(f'<a href="#f{entry.id}" style="{place}{extent}" aria-label="formula {entry.id}"></a>')
+    data = base64.b64encode(png).decode()
+    return f'<figure><img alt="page {page}" src="data:image/png;base64,{data}">{"".join(links)}</figure>\n'
