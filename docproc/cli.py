@@ -15,6 +15,7 @@ from docproc import __version__
 from docproc.cli_export import export, show
 from docproc.cli_finetune import finetune
 from docproc.cli_options import DEFAULT_OUTPUT, PATHS, database_option, existing_database
+from docproc.cli_review import review
 from docproc.cli_search import reindex, search
 from docproc.errors import DocprocError, ExitCode
 
@@ -226,7 +227,7 @@ def info(db: Path, as_json: bool) -> int:
     return ExitCode.OK
 
 
-for command in (export, finetune, reindex, search, show):
+for command in (export, finetune, reindex, review, search, show):
     cli.add_command(command)
 
 

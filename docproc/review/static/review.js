@@ -1,0 +1,120 @@
+"use strict";
+// Formulas are drawn by KaTeX, which never runs what they hold (trust: false) and gives MathML to screen readers.
+const OPTIONS = { throwOnError: true, trust: false, strict: "ignore", maxExpand: 1000, maxSize: 50 };
+const CHECK_AFTER_MS = 150;
+
+function draw(element, latex, displayMode) {
+  const drawn = document.createElement("span");
+  try {
+    katex.render(latex, drawn, { ...OPTIONS, displayMode });
+    element.replaceChildren(drawn);
+    return "";
+  } catch (error) {
+    return String(error.message || error);
+  }
+}
+
+for (const element of document.querySelectorAll(".math[data-latex]")) {
+  draw(element, element.dataset.latex, element.dataset.display === "1");
+}
+
+const picture = document.querySelector(".sheet image");
+if (picture) {
+  picture.addEventListener("error", () => { document.getElementById("no-picture").hidden = false; });
+}
+if (matchMedia("(min-width: 50rem)").matches) {
+  document.querySelector("svg [aria-current] .box")?.scrollIntoView({ block: "nearest" });
+}
+
+// The LaTeX around an error, the character itself marked.
+function excerpt(latex, at) {
+  const code = document.createElement("code");
+  const mark = document.createElement("mark");
+  mark.textContent = latex.slice(at, at + 1) || "\u2423";
+  code.append(latex.slice(Math.max(0, at - 12), at), mark, latex.slice(at + 1, at + 12));
+  return code;
+}
+
+const form = document.getElementById("review");
+const editor = document.getElementById("latex");
+
+if (form && editor) {
+  const verdict = document.getElementById("verdict");
+  const rendered = document.getElementById("rendered");
+  const save = form.querySelector("button[value=correct]");
+  const draft = `draft ${location.host} ${form.dataset.formula} ${editor.dataset.stored}`;
+  let timer = 0;
+  let asked = 0;
+
+  const show = async () => {
+    const latex = editor.value;
+    const number = ++asked;
+    save.disabled = !latex.trim();
+    rendered.classList.toggle("stale", draw(rendered, latex, rendered.dataset.display === "1") !== "");
+    const body = new URLSearchParams({ latex, csrf: form.elements.csrf.value });
+    try {
+      const answer = await fetch("/check", { method: "POST", body });
+      const result = await answer.json();
+      if (number !== asked) return;
+      verdict.className = result.valid ? "" : "problem";
+      verdict.textContent = result.valid ? (latex === editor.dataset.stored ? "" : "valid, not saved yet") : result.problem;
+      verdict.dataset.position = result.position ?? "";
+      if (result.position !== null) verdict.append(excerpt(latex, result.position));
+      editor.setAttribute("aria-invalid", String(!result.valid));
+    } catch {
+      verdict.textContent = "The server does not answer; what you typed is kept in this browser.";
+    }
+  };
+
+  editor.addEventListener("input", () => {
+    if (editor.value === editor.dataset.stored) localStorage.removeItem(draft);
+    else localStorage.setItem(draft, editor.value);
+    clearTimeout(timer);
+    timer = setTimeout(show, CHECK_AFTER_MS);
+  });
+  // The place of an error: a click on it, or Enter, puts the cursor there.
+  verdict.addEventListener("click", () => {
+    const at = verdict.dataset.position;
+    if (at !== "" && at !== undefined) {
+      editor.focus();
+      editor.setSelectionRange(Number(at), Number(at) + 1);
+    }
+  });
+  form.addEventListener("submit", () => localStorage.removeItem(draft));
+  editor.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      event.preventDefault();
+      if (!save.disabled) save.click();
+    } else if (event.key === "Escape") {
+      editor.blur();
+    }
+  });
+  const kept = localStorage.getItem(draft);
+  if (kept !== null && kept !== editor.value) {
+    editor.value = kept;
+    show();
+  }
+}
+
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (/^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)) return;
+  const button = form?.querySelector({ a: "[value=accept]", x: "[value=reject]", u: "[value=undo]" }[event.key] || "none");
+  const link = /^\w$/.test(event.key) ? document.querySelector(`a[data-key="${event.key}"]`) : null;
+  if (event.key === "e" && editor) {
+    editor.focus();
+    editor.select();
+  } else if (event.key === "/") {
+    document.getElementById("q").focus();
+  } else if (event.key === "Escape" && editor) {
+    editor.value = editor.dataset.stored;
+    editor.dispatchEvent(new Event("input"));
+  } else if (button && !button.disabled) {
+    button.click();
+  } else if (link) {
+    link.click();
+  } else {
+    return;
+  }
+  event.preventDefault();
+});

@@ -1,0 +1,208 @@
+"""The review in a real browser: open, correct, saved, exported; by keyboard, on a phone, in the dark.
+
+Set DOCPROC_SCREENSHOTS to a folder to keep pictures of what is seen (docs/review-*.png are made so).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from docproc.store import FormulaStore
+from tests.conftest import Docproc, docproc_command
+from tests.review_data import make_database
+
+if TYPE_CHECKING:
+    from selenium.webdriver.remote.webdriver import WebDriver
+
+pytest.importorskip("starlette", reason="docproc[review] is not installed")
+webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
+By = pytest.importorskip("selenium.webdriver.common.by").By
+Keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
+Waiting = pytest.importorskip("selenium.webdriver.support.ui").WebDriverWait
+if not (shutil.which("chromium") and shutil.which("chromedriver")):
+    pytest.skip("chromium and chromedriver are not installed: scripts/install-browser", allow_module_level=True)
+
+CORRECTION = r"f^{\prime}(x)=\lim_{h\rightarrow0}\frac{f(x+h)-f(x)}{h}"
+_FIRST_PAINT_MS = 300
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
+    path = tmp_path_factory.mktemp("browser") / "docproc.db"
+    return path, make_database(path)
+
+
+@pytest.fixture(scope="module")
+def address(made: tuple[Path, int]) -> Iterator[str]:
+    command = docproc_command("review", "-d", made[0], "--port", 0, "--reviewer", "ada")
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        yield server.stdout.readline().strip().rstrip("/")
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[WebDriver]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium") or ""
+    for argument in ("--headless=new", "--window-size=1280,900", "--disable-dev-shm-usage", "--hide-scrollbars"):
+        options.add_argument(argument)
+    if os.geteuid() == 0:
+        options.add_argument("--no-sandbox")  # Chromium refuses to start otherwise, in containers
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options, webdriver.ChromeService(shutil.which("chromedriver")))
+    driver.set_page_load_timeout(120)
+    yield driver
+    driver.quit()
+
+
+def wait(browser: WebDriver, condition: Callable[[WebDriver], object]) -> object:
+    return Waiting(browser, 60).until(condition)
+
+
+def keep_picture(browser: WebDriver, name: str) -> None:
+    folder = os.environ.get("DOCPROC_SCREENSHOTS")
+    if folder:
+        time.sleep(1.0)  # fonts and pictures fade in
+        browser.save_screenshot(str(Path(folder) / f"review-{name}.png"))
+
+
+def press(browser: WebDriver, *keys: str) -> None:
+    webdriver.ActionChains(browser).send_keys(*keys).perform()
+
+
+def picture_is_there(browser: WebDriver) -> bool:
+    script = (
+        "const i = document.querySelector('.sheet image');"
+        "return performance.getEntriesByName(i.href.baseVal.replace(/^/, location.origin)).length > 0"
+    )
+    return bool(browser.execute_script(script))
+
+
+def test_from_the_list_to_a_saved_correction_and_its_export(
+    browser: WebDriver, address: str, made: tuple[Path, int], docproc: Docproc
+) -> None:
+    database, formula = made
+    browser.get(address)
+    keep_picture(browser, "documents")
+    browser.find_element(By.LINK_TEXT, "calculus notes").click()
+    browser.find_element(By.CSS_SELECTOR, ".pages a").click()
+    box = browser.find_element(By.CSS_SELECTOR, f"a[data-formula='{formula}']")
+    assert "invalid" in box.get_attribute("aria-label")
+    wait(browser, picture_is_there)
+    browser.find_element(By.CSS_SELECTOR, f"a[data-formula='{formula}'] rect").click()
+    editor = wait(browser, lambda b: b.find_element(By.ID, "latex"))
+    assert "opening brace" in browser.find_element(By.CSS_SELECTOR, ".panel .problem").text
+    assert browser.execute_script("return document.querySelector('.crop').complete") is True
+
+    press(browser, "e")
+    press(browser, r"\frac{a}{b}}")
+    verdict = browser.find_element(By.ID, "verdict")
+    wait(browser, lambda _: "closing brace" in verdict.text)
+    assert verdict.get_attribute("data-position") == str(len(r"\frac{a}{b}"))
+    keep_picture(browser, "error")
+    press(browser, Keys.BACKSPACE)
+    wait(browser, lambda _: verdict.text.startswith("valid"))
+    assert browser.find_elements(By.CSS_SELECTOR, "#rendered .katex .mfrac"), "it is drawn as it is typed"
+
+    browser.execute_script("arguments[0].value = ''", editor)
+    press(browser, CORRECTION)
+    wait(browser, lambda _: verdict.text.startswith("valid"))
+    keep_picture(browser, "page")
+    webdriver.ActionChains(browser).key_down(Keys.CONTROL).send_keys(Keys.ENTER).key_up(Keys.CONTROL).perform()
+    wait(browser, lambda b: b.find_elements(By.CSS_SELECTOR, ".panel .status.verified"))
+    assert "looked at by ada" in browser.find_element(By.CLASS_NAME, "panel").text
+    with FormulaStore.open(database, read_only=True) as store:
+        row = "SELECT corrected_latex, status, reviewer FROM formulas WHERE id = ?"
+        assert store.connection.execute(row, (formula,)).fetchone() == (CORRECTION, "verified", "ada")
+    rows = docproc("export", "--format", "jsonl", "-d", database, "--reviewed").stdout.splitlines()
+    assert [json.loads(line)["latex"] for line in rows] == [CORRECTION]
+
+
+def test_the_queue_by_keys_alone(browser: WebDriver, address: str, made: tuple[Path, int]) -> None:
+    browser.get(address)
+    places = []
+    for key in ("n", "a", "x"):
+        press(browser, key)
+        wait(browser, lambda b: "queue=1" in b.current_url and b.current_url not in places)
+        places.append(browser.current_url)
+    press(browser, "s")
+    wait(browser, lambda b: b.current_url not in places)
+    with FormulaStore.open(made[0], read_only=True) as store:
+        ids = [int(place.split("formula=")[1].split("&")[0]) for place in places]
+        of = "SELECT status FROM formulas WHERE id = ?"
+        statuses = [store.connection.execute(of, (formula,)).fetchone()[0] for formula in ids]
+        assert statuses == ["verified", "rejected", "suspect"]
+    browser.get(places[1])
+    press(browser, "u")
+    wait(browser, lambda b: b.find_elements(By.CSS_SELECTOR, ".panel .status.suspect"))
+    press(browser, "j")
+    wait(browser, lambda b: b.current_url != places[1])
+
+
+def test_what_is_typed_is_kept(browser: WebDriver, address: str, made: tuple[Path, int]) -> None:
+    browser.get(f"{address}/formulas/{made[1]}")
+    press(browser, "e")
+    press(browser, "unsaved")
+    browser.get(address)
+    browser.get(f"{address}/formulas/{made[1]}")
+    assert browser.find_element(By.ID, "latex").get_attribute("value") == "unsaved"
+    press(browser, Keys.ESCAPE)
+    assert browser.find_element(By.ID, "latex").get_attribute("value") == CORRECTION
+
+
+def test_a_page_of_many_boxes_is_painted_at_once(browser: WebDriver, address: str) -> None:
+    browser.get(f"{address}/documents/1/pages/1")
+    wait(browser, picture_is_there)
+    paints = []
+    script = "return performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
+    for _ in range(3):
+        browser.get(f"{address}/documents/1/pages/1")
+        paints.append(wait(browser, lambda b: b.execute_script(script)))
+    assert len(browser.find_elements(By.CSS_SELECTOR, "svg a")) > 35
+    print(f"first paint {sorted(paints)} ms")
+    assert min(paints) < 10 * _FIRST_PAINT_MS, "a busy machine may be slow, but not so slow"
+
+
+def test_phone_and_dark(browser: WebDriver, address: str, made: tuple[Path, int]) -> None:
+    try:
+        metrics = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        dark = {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", dark)
+        for place in ("", "/documents/1", f"/formulas/{made[1]}", "/search?q=f(x)"):
+            browser.get(address + place)
+            width = browser.execute_script("return document.documentElement.scrollWidth")
+            assert width <= 390, f"{place} is wider than the screen"
+        browser.get(f"{address}/formulas/{made[1]}")
+        background = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+        assert background == "rgb(20, 22, 26)"
+        keep_picture(browser, "phone")
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def test_everything_that_can_be_used_has_a_name(browser: WebDriver, address: str, made: tuple[Path, int]) -> None:
+    for place in ("", "/documents/1", f"/formulas/{made[1]}", "/search?q=f(x)"):
+        browser.get(address + place)
+        for element in browser.find_elements(By.CSS_SELECTOR, "a, button, input:not([type=hidden]), textarea, select"):
+            assert element.accessible_name, f"{place}: {element.get_attribute('outerHTML')}"
+    assert browser.find_elements(By.CSS_SELECTOR, ".katex-mathml math"), "formulas are there for screen readers"
+
+
+def test_nothing_was_blocked_or_failed(browser: WebDriver) -> None:
+    entries = [entry["message"] for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+    assert entries == []
