@@ -103,6 +103,7 @@ def test_delimiters_can_be_set(docproc: Docproc, tmp_path: Path) -> None:
 
 
 # 1536 is the real width: 400 M parameters, 0.8 GB on the disk, minutes.
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("width", [64, pytest.param(1536, marks=pytest.mark.slow)])
 def test_a_folder_with_the_2b_configuration_goes_through_the_same_code(
     width: int, docproc: Docproc, tmp_path: Path
@@ -111,7 +112,7 @@ def test_a_folder_with_the_2b_configuration_goes_through_the_same_code(
     text = json.loads((folder / "config.json").read_text())["text_config"]
     assert (text["hidden_size"], text["num_hidden_layers"], text["vocab_size"]) == (width, 2, 151936)
     command = ("run", SAMPLES / "calculus-notes.pdf", "--pages", "1", "--model", folder, "-o", tmp_path / "out")
-    result = docproc(*command, timeout=1800)
+    result = docproc(*command, timeout=3000)
     assert result.returncode in (0, 6), result.stderr
     models = {model for (model,) in rows(tmp_path / "out", "SELECT DISTINCT model FROM formulas")}
     assert any(model.startswith("qwen2-vl-tiny-") for model in models)
@@ -120,7 +121,7 @@ def test_a_folder_with_the_2b_configuration_goes_through_the_same_code(
     assert "verified" not in statuses, "random weights prove nothing"
     for confidence, reason, sha256 in rows(tmp_path / "out", f"SELECT confidence, stop_reason, image_sha256 {read}"):
         assert reason in {"end", "length", "repetition"}
-        assert 0 < confidence < 1
+        assert 0 <= confidence < 1
         assert len(sha256) == 64
-    again = docproc(*command)
+    again = docproc(*command, timeout=1800)
     assert "1 document done before" in again.stderr
