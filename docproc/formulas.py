@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from docproc.fragments import settle_fragments
 from docproc.latex.judge import judge
 from docproc.recognition import Recognizer, Unread, recognize_all
 from docproc.records import Failure, Formula, FormulaKind, FoundPage, Recognition, Region, Status
@@ -69,7 +70,7 @@ def read_formulas(
                 else:
                     reading = one
             formulas.append(_formula(region, position, reading, model, key))
-        results.append((formulas, failures))
+        results.append((settle_fragments(formulas), failures))
     return results
 
 
