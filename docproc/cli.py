@@ -185,7 +185,7 @@ def evaluate(
 @database_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
 def failures(db: Path, as_json: bool) -> int:
-    """List what failed or is doubtful, and the command that tries it again.
+    """List what failed or is doubtful, equation numbers that do not fit, and the command that tries it again.
 
     \b
     Example:

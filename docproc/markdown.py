@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from docproc.listings import Listing, left_edges
+from docproc.markdown_links import FormulaLinks
 from docproc.markdown_text import code_block, escape_start, escape_text, formula_markdown
 from docproc.prose_text import join_line_end
 from docproc.prose_words import words_of
@@ -43,16 +44,17 @@ def render_markdown(pages: Iterable[StoredPage], formulas: Iterable[StoredFormul
     Returns:
         The text, ending in a newline; empty without pages.
     """
+    pages, formulas = list(pages), list(formulas)
     by_page: dict[int, dict[int, StoredFormula]] = {}
     for stored in formulas:
         by_page.setdefault(stored.page_number, {})[stored.formula.position] = stored
-    pages = list(pages)
+    links = FormulaLinks(pages, formulas)
     known_words = words_of(line for page in pages for block in page.blocks for line in block.text.split("\n"))
     lefts = left_edges(pages)
     writer = _Writer()
     for page in pages:
-        renderer = _PageRenderer(page, by_page.get(page.number, {}), options, known_words, lefts[page.number % 2])
-        renderer.write(writer)
+        left = lefts[page.number % 2]
+        _PageRenderer(page, by_page.get(page.number, {}), options, known_words, links, left).write(writer)
     return writer.text()
 
 
@@ -89,10 +91,11 @@ class _PageRenderer:
         formulas: dict[int, StoredFormula],
         options: MarkdownOptions,
         known_words: frozenset[str],
+        links: FormulaLinks,
         left: float,
     ) -> None:
         self.page, self.formulas, self.options, self.known_words = page, formulas, options, known_words
-        self.left = left
+        self.links, self.left = links, left
         self.list_stack: list[tuple[int, int]] = []
         """Levels of the open list items with the columns at which their texts begin."""
 
@@ -175,7 +178,7 @@ class _PageRenderer:
     def _inline(self, text: str, in_table: bool = False) -> str:
         """Text with its formulas in one line."""
         parts = _MARK.split(" ".join(text.split()))
-        written = [escape_text(parts[0])]
+        written = [self.links.text(parts[0], self.page.number)]
         i = 1
         while i < len(parts):
             whole = self.formulas.get(int(parts[i]))
@@ -187,7 +190,8 @@ class _PageRenderer:
             ):
                 whole = joined
                 i += 2
-            written += [self._write(whole, in_line=True, in_table=in_table), escape_text(parts[i + 1])]
+            following = self.links.text(parts[i + 1], self.page.number)
+            written += [self._write(whole, in_line=True, in_table=in_table), following]
             i += 2
         return "".join(written)
 
@@ -216,7 +220,8 @@ class _PageRenderer:
             return "**[formula missing]**"
         is_inline = in_line or in_table or stored.formula.kind is FormulaKind.INLINE
         delimiters = self.options.inline_delimiters if is_inline else self.options.display_delimiters
-        return formula_markdown(
+        anchors = self.links.anchors(stored)
+        return (f"{anchors}\n\n" if anchors and not is_inline else anchors) + formula_markdown(
             stored,
             delimiters,
             page_kind=self.page.kind,

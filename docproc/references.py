@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
 _LABEL = r"[A-Z]?\.?\d+(?:[.–-]\d+)*[a-z]?['′]?"
 _NAMED = re.compile(
@@ -53,6 +53,18 @@ def split_numbers(equation_number: str) -> list[str]:
     return [part for part in re.split(r"[,;\s]+", equation_number) if part]
 
 
+def choose_owner(candidates: Sequence[tuple[int, int]], page_number: int) -> int | None:
+    """Which of several formulas with one number is meant on a page: the last one up to it, else the first after it.
+
+    Args:
+        candidates: Page and id of each, in the order of the document; numbers may begin again in each chapter.
+        page_number: Of the page that refers to it.
+    """
+    before = [formula_id for number, formula_id in candidates if number <= page_number]
+    after = [formula_id for number, formula_id in candidates if number > page_number]
+    return before[-1] if before else after[0] if after else None
+
+
 def link_references(connection: sqlite3.Connection, document_id: int, page_id: int | None = None) -> None:
     """Write `formula_references` of a document, or of one page whose text has changed, anew.
 
@@ -78,10 +90,7 @@ def link_references(connection: sqlite3.Connection, document_id: int, page_id: i
     for page, page_number, text in pages.fetchall():
         connection.execute("DELETE FROM formula_references WHERE page_id = ?", (page,))
         for reference in find_references(text or "", owners):
-            candidates = owners.get(reference.label, [])
-            before = [formula_id for number, formula_id in candidates if number <= page_number]
-            after = [formula_id for number, formula_id in candidates if number > page_number]
-            formula = before[-1] if before else after[0] if after else None
+            formula = choose_owner(owners.get(reference.label, ()), page_number)
             connection.execute(
                 "INSERT INTO formula_references (page_id, place, label, formula_id) VALUES (?, ?, ?, ?)",
                 (page, reference.place, reference.label, formula),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from docproc import __version__
 from docproc.records import Failure, Status
+from docproc.reference_report import numbered_twice, unresolved_references
 
 if TYPE_CHECKING:
     from docproc.records import StoredFormula
@@ -23,11 +24,17 @@ DOUBTFUL = frozenset({Status.SUSPECT, Status.INVALID, Status.FAILED})
 
 
 def failure_rows(store: FormulaStore) -> list[dict[str, Any]]:
-    """Everything that failed, then every formula that is doubtful, the least sure first."""
+    """Everything that failed, every formula that is doubtful, the least sure first, and numbers that do not fit."""
     rows = [_failure_row(failure) for failure in store.failures()]
     paths = store.document_paths()
     doubtful = [(paths[f.document_id], f) for f in store.formulas_with_status(DOUBTFUL)]
-    return rows + [_doubt_row(path, formula) for path, formula in doubtful]
+    rows += [_doubt_row(path, formula) for path, formula in doubtful]
+    for document_id, path in paths.items():
+        doubled = numbered_twice(store, document_id)
+        rows += [_number_row(path, None, f"{count} formulas have the number ({number})") for number, count in doubled]
+        unresolved = unresolved_references(store, document_id)
+        rows += [_number_row(path, page, f"no formula has the number ({label})") for page, label in unresolved]
+    return rows
 
 
 def retry_command(store: FormulaStore) -> str | None:
@@ -84,6 +91,19 @@ def _doubt_row(path: str, stored: StoredFormula) -> dict[str, Any]:
         "confidence": formula.confidence,
         "reason": "; ".join(formula.problems) or f"ended by {formula.stop_reason}",
         "latex": stored.best_latex,
+    }
+
+
+def _number_row(path: str, page: int | None, reason: str) -> dict[str, Any]:
+    return {
+        "what": "equation number",
+        "id": None,
+        "document": path,
+        "page": page,
+        "position": None,
+        "confidence": None,
+        "reason": reason,
+        "latex": None,
     }
 
 

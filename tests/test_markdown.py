@@ -321,3 +321,30 @@ def test_escaped_text_holds_all_characters(text: str) -> None:
     for c in escaped:
         unescaped += next(escaped) if c == "\\" else c
     assert unescaped == plain
+
+
+def test_references_lead_to_their_formulas() -> None:
+    shown = Block(BlockKind.FORMULA, mark(1))
+    prose = Block(PARAGRAPH, f"By (3.2) and Eq. 3.2, {mark(2)} of (1999) is {CODE_OPEN}f(3.2){CODE_CLOSE}; not (9.9).")
+    numbered = formula(1, "a", kind=FormulaKind.DISPLAY, equation_number="3.2")
+    text = render(shown, prose, formulas=(numbered, formula(2, "f(3.2)")))
+    assert text == (
+        '<a id="eq-3.2"></a>\n\n$$\na \\tag{3.2}\n$$\n\n'
+        "By ([3.2](#eq-3.2)) and Eq. [3.2](#eq-3.2), $f(3.2)$ of (1999) is `f(3.2)`; not (9.9)."
+    )
+    assert "<a id" not in render(shown, formulas=(numbered,)), "nothing leads to it"
+
+
+def test_a_number_that_begins_again_leads_to_the_nearest_one_before() -> None:
+    first = formula(1, "a", 1, kind=FormulaKind.DISPLAY, equation_number="1")
+    second = formula(2, "b", 3, kind=FormulaKind.DISPLAY, equation_number="1")
+    pages = [
+        page(Block(BlockKind.FORMULA, mark(1)), Block(PARAGRAPH, "See (1)."), number=1),
+        page(Block(PARAGRAPH, "Still (1)."), number=2),
+        page(Block(BlockKind.FORMULA, mark(2)), Block(PARAGRAPH, "Now (1)."), number=3),
+    ]
+    text = render_markdown(pages, [second, first], MarkdownOptions())
+    assert "See ([1](#eq-1))." in text
+    assert "Still ([1](#eq-1))." in text
+    assert "Now ([1](#eq-1-2))." in text
+    assert text.index('<a id="eq-1"></a>') < text.index('<a id="eq-1-2"></a>')

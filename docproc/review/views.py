@@ -11,6 +11,7 @@ from docproc.entries import entries_by_id
 from docproc.errors import InputError, UsageError
 from docproc.filters import FormulaFilter
 from docproc.records import Box
+from docproc.reference_report import numbered_twice, unresolved_references
 from docproc.review import queries
 from docproc.show import mentions_of
 from docproc.store import FormulaStore
@@ -49,8 +50,8 @@ def document(request: Request) -> Response:
             "document.html",
             document=line,
             pages=queries.list_pages(store, document_id),
-            doubled=queries.numbered_twice(store, document_id),
-            unresolved=queries.unresolved_references(store, document_id),
+            doubled=numbered_twice(store, document_id),
+            unresolved=unresolved_references(store, document_id),
         )
 
 
