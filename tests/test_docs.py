@@ -1,6 +1,7 @@
 """The documentation says what the code does."""
 
 import re
+import sqlite3
 from pathlib import Path
 
 from docproc.cli import cli
@@ -20,6 +21,16 @@ def test_the_exit_code_table_is_the_enum() -> None:
 
 def test_every_status_is_explained() -> None:
     assert set(re.findall(r"^\| `(\w+)` \|", README, re.MULTILINE)) >= {status.value for status in Status}
+
+
+def test_the_first_screen_is_what_the_commands_print(digitized: Path) -> None:
+    shown = re.search(r"\$ sed -n (\d+),(\d+)p docproc-out/calculus-notes\.md\n(.*?)```", README, re.DOTALL)
+    assert shown is not None
+    lines = (digitized / "calculus-notes.md").read_text(encoding="utf-8").splitlines(keepends=True)
+    assert "".join(lines[int(shown[1]) - 1 : int(shown[2])]) == shown[3]
+    count = re.search(r"1 document, 2 pages, (\d+) formulas", README)
+    with sqlite3.connect(digitized / "docproc.db") as connection:
+        assert connection.execute("SELECT count(*) FROM formulas").fetchone() == (int(count[1]),)  # type: ignore[index]
 
 
 def test_every_command_is_in_the_readme() -> None:
