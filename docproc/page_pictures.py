@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING
 
 from docproc.errors import InputError
 from docproc.finding import open_kept
+from docproc.records import Box
 
 if TYPE_CHECKING:
-    from docproc.records import Box
+    from docproc.records import FormulaKind, FoundPage
 
 SCREEN_DPI = 130.0
 """Of page pictures: subscripts can be read, and a page has some 100 kB."""
 _WIDEST_PX = 1800
 _MARGIN_PT = 3.0
+_LEAST_SIDE_PT = 3.0
+"""Of a box that a person draws: less is a slip of the hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +34,54 @@ class PictureTask:
     password: str | None = None
 
 
-def draw_picture(task: PictureTask) -> bytes | InputError:
-    """Worker: the picture as PNG, or why there is none."""
+@dataclass(frozen=True, slots=True)
+class RegionTask:
+    """Cut out of a page what the recognizer wants to see of a formula that a person found."""
+
+    path: Path
+    number: int
+    box: Box
+    kind: FormulaKind
+    sha256: str
+
+
+def draw_picture(task: PictureTask | RegionTask) -> bytes | FoundPage | InputError:
+    """Worker: the picture as PNG, or the page with the one region and its crop; or why there is none."""
     try:
-        return render_picture(task)
+        return render_picture(task) if isinstance(task, PictureTask) else cut_region(task)
     except InputError as error:
         return error
+
+
+def cut_region(task: RegionTask) -> FoundPage:
+    """Cut the crop in this process; see `draw_picture`.
+
+    Raises:
+        InputError: The document or page cannot be opened or rendered, or the box lies outside it.
+    """
+    from docproc.crops import cut_crops
+    from docproc.options import RegionOptions
+    from docproc.pages import render_page
+    from docproc.records import FoundPage, Region
+
+    document = open_kept(task.path, None)
+    if document.sha256 != task.sha256:
+        raise InputError(f"{document.name} has changed since it was read.")
+    page = render_page(document, task.number)
+    box = task.box & Box(0, 0, page.width_pt, page.height_pt)
+    if min(box.width, box.height) < _LEAST_SIDE_PT:
+        raise InputError("The box is too small, or lies outside the page.")
+    regions = cut_crops(page, [Region(task.kind, box)], RegionOptions())
+    return FoundPage(
+        document=page.document,
+        number=page.number,
+        width_pt=page.width_pt,
+        height_pt=page.height_pt,
+        rotation=page.rotation,
+        kind=page.kind,
+        regions=tuple(regions),
+        blocks=(),
+    )
 
 
 def render_picture(task: PictureTask) -> bytes:

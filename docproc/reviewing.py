@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from docproc.formula_rows import index_formulas, insert_row, storable
-from docproc.records import Status
+from docproc.records import Box, Status
 from docproc.references import link_references
-from docproc.rows import blocks_from_json, plain_text
+from docproc.rows import blocks_from_json, formula_values, plain_text
+from docproc.stored_crops import put_crops
 
 if TYPE_CHECKING:
     import sqlite3
 
+    from docproc.records import Formula, Region
+
+_INSIDE = 0.8
+"""Share of its area by which a formula lies inside a drawn box that stands for it."""
 STATUS_AFTER = {"correct": Status.VERIFIED, "accept": Status.VERIFIED, "reject": Status.REJECTED}
 
 
@@ -67,6 +73,48 @@ def undo(connection: sqlite3.Connection, formula_id: int, who: str) -> bool:
             _record(connection, formula_id, "undo", who, now, {**old, "undoes": review_id})
             return True
     return False
+
+
+def add_drawn(
+    connection: sqlite3.Connection, page_id: int, formula: Formula, region: Region, who: str
+) -> int:
+    """Enter a formula that a person found, behind the others of its page; see `FormulaStore.add_drawn`.
+
+    Args:
+        connection: Inside a transaction.
+        page_id: Of `pages`.
+        formula: As it was read; its position is dealt anew.
+        region: With its crop.
+        who: Name of the reviewer.
+
+    Returns:
+        Its id. Formulas that lie inside it are rejected: it stands for them.
+    """
+    document_id, number, last = connection.execute(
+        "SELECT p.document_id, p.number, coalesce(max(f.position), 0) FROM pages p "
+        "LEFT JOIN formulas f ON f.page_id = p.id WHERE p.id = ?",
+        (page_id,),
+    ).fetchone()
+    rows = connection.execute(
+        "SELECT id, x0, y0, x1, y1 FROM formulas WHERE page_id = ? AND status != 'rejected' ORDER BY position",
+        (page_id,),
+    ).fetchall()
+    inside = [row[0] for row in rows if _share_inside(Box(*row[1:]), formula.box) > _INSIDE]
+    values = formula_values(replace(formula, position=last + 1))
+    formula_id = insert_row(
+        connection, "formulas", document_id=document_id, page_id=page_id, page_number=number, **values
+    )
+    put_crops(connection, [region], [replace(formula, position=1)])
+    after = dict(_state(connection, formula_id))
+    before = dict(after, status=Status.REJECTED.value)
+    _record(connection, formula_id, "draw", who, before, after)
+    for other in inside:
+        review(connection, other, "reject", who, None)
+    return formula_id
+
+
+def _share_inside(box: Box, other: Box) -> float:
+    return (box & other).area / box.area if box.area else 0.0
 
 
 def _state(connection: sqlite3.Connection, formula_id: int) -> dict[str, Any]:

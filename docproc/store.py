@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
     from types import TracebackType
 
-    from docproc.records import Formula, FoundPage, StoredFormula, StoredPage
+    from docproc.records import Formula, FoundPage, Region, StoredFormula, StoredPage
 
 _PARAMETERS = 500
 """Values in one `IN (…)`; SQLite's own limit is 999 in old builds."""
@@ -189,6 +189,23 @@ class FormulaStore:
         """
         with transaction(self.connection, self.path):
             return reviewing.undo(self.connection, formula_id, who)
+
+    def add_drawn(self, document_id: int, number: int, formula: Formula, region: Region, who: str) -> int:
+        """Enter a formula that a person found on a page; formulas that lie inside it are rejected.
+
+        Returns:
+            Its id.
+
+        Raises:
+            ValueError: There is no such page.
+        """
+        with transaction(self.connection, self.path):
+            row = self.connection.execute(
+                "SELECT id FROM pages WHERE document_id = ? AND number = ?", (document_id, number)
+            ).fetchone()
+            if row is None:
+                raise ValueError(f"document {document_id} has no page {number}")
+            return reviewing.add_drawn(self.connection, row[0], formula, region, who)
 
     def reindex(self) -> int:
         """Make the indexes of the search anew; returns the number of formulas."""

@@ -139,6 +139,37 @@ def test_the_live_check_tells_where(client: TestClient) -> None:
     assert check("x" * 20_000)["valid"] is True, "cut, not crashed"
 
 
+def test_a_drawn_box_is_read_and_stands_for_what_lies_inside(
+    client: TestClient, database: Path, made: tuple[Path, int]
+) -> None:
+    with FormulaStore.open(database) as store:
+        of = "SELECT x0, y0, x1, y1 FROM formulas WHERE id = ?"
+        x0, y0, x1, y1 = store.connection.execute(of, (made[1],)).fetchone()
+    corners = {"x0": x1 + 1, "y0": y0 - 1, "x1": x0 - 1, "y1": y1 + 1, "kind": "display", "csrf": csrf_of(client)}
+    answer = client.post("/documents/1/pages/1/formulas", data=corners, follow_redirects=False)
+    assert answer.status_code == 303, answer.text
+    formula = int(answer.headers["location"].split("formula=")[1])
+    with FormulaStore.open(database) as store:
+        row = "SELECT latex, status, model, image_sha256, x0 FROM formulas WHERE id = ?"
+        latex, status, model, sha256, left = store.connection.execute(row, (formula,)).fetchone()
+        assert r"\lim_{h\rightarrow0}\frac{f(x+h)-f(x)}{h}" in latex
+        assert (status, left) == ("ok", pytest.approx(x0 - 1))
+        assert model != "test"
+        assert store.crop_png(sha256) is not None
+        old = store.connection.execute("SELECT status FROM formulas WHERE id = ?", (made[1],)).fetchone()
+        assert old == ("rejected",)
+        assert search(store, latex)[0].formula_id == formula
+        assert [step["action"] for step in store.reviews(formula)] == ["draw"]
+    review(client, formula, "undo")
+    assert 'class="status rejected"' in client.get(f"/formulas/{formula}").text
+    page = "/documents/1/pages/1/formulas"
+    assert client.post(page, data={**corners, "x0": "a"}).status_code == 400
+    assert client.post(page, data={**corners, "x0": "nan"}).status_code == 400
+    assert client.post(page, data={**corners, "x0": "9000", "x1": "9100"}).status_code == 400
+    assert client.post(page, data={**corners, "csrf": ""}).status_code == 403
+    assert client.post("/documents/1/pages/99/formulas", data=corners).status_code == 404
+
+
 @pytest.mark.parametrize("csrf", ["", "x", "ünfug"])
 def test_a_form_of_another_site_changes_nothing(client: TestClient, database: Path, csrf: str) -> None:
     before = database.read_bytes()

@@ -131,6 +131,23 @@ def test_from_the_list_to_a_saved_correction_and_its_export(
     assert [json.loads(line)["latex"] for line in rows] == [CORRECTION]
 
 
+def test_a_missed_box_is_drawn(browser: WebDriver, address: str) -> None:
+    browser.get(f"{address}/documents/1/pages/1")
+    press(browser, "b")
+    sheet = browser.find_element(By.CSS_SELECTOR, ".sheet svg")
+    size = sheet.size
+    drag = webdriver.ActionChains(browser).move_to_element_with_offset(sheet, -size["width"] // 4, -size["height"] // 4)
+    drag.click_and_hold().move_by_offset(size["width"] // 2, 60).release().perform()
+    script = "return ['x0', 'y0', 'x1', 'y1'].map(n => Number(document.getElementById('draw').elements[n].value))"
+    x0, y0, x1, y1 = browser.execute_script(script)
+    width = browser.execute_script("return arguments[0].viewBox.baseVal.width", sheet)
+    assert x1 - x0 == pytest.approx(width / 2, abs=3)
+    assert 0 < y0 < y1
+    assert browser.switch_to.active_element.text == "Read it"
+    assert browser.current_url.endswith("/pages/1"), "drawing over boxes does not follow their links"
+    keep_picture(browser, "draw")
+
+
 def test_the_queue_by_keys_alone(browser: WebDriver, address: str, made: tuple[Path, int]) -> None:
     browser.get(address)
     places = []
@@ -198,6 +215,7 @@ def test_phone_and_dark(browser: WebDriver, address: str, made: tuple[Path, int]
 def test_everything_that_can_be_used_has_a_name(browser: WebDriver, address: str, made: tuple[Path, int]) -> None:
     for place in ("", "/documents/1", f"/formulas/{made[1]}", "/search?q=f(x)"):
         browser.get(address + place)
+        browser.execute_script("document.querySelectorAll('details').forEach(d => { d.open = true })")
         for element in browser.find_elements(By.CSS_SELECTOR, "a, button, input:not([type=hidden]), textarea, select"):
             assert element.accessible_name, f"{place}: {element.get_attribute('outerHTML')}"
     assert browser.find_elements(By.CSS_SELECTOR, ".katex-mathml math"), "formulas are there for screen readers"

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
+from docproc.formulas import read_formulas
 from docproc.latex.canonical import canonical
 from docproc.latex.check import check
 from docproc.latex.tokens import MAX_CHARACTERS
+from docproc.records import Box, FormulaKind, Status
 from docproc.review import queries
 from docproc.review.views import formula_address, open_store, review_of
 
@@ -54,6 +58,38 @@ def _review(shared: Review, formula_id: int, fields: Mapping[str, str]) -> Respo
             following = queries.next_doubtful(store, formula_id)
             address = "/queue" if following is None else formula_address(store, following, is_queue=True)
     return RedirectResponse(address, 303)
+
+
+async def draw(request: Request) -> Response:
+    """Read the formula in a box that was drawn, and lead to it."""
+    shared = review_of(request)
+    form = await request.form()
+    fields = {name: value for name, value in form.items() if isinstance(value, str)}
+    _check_csrf(shared, fields)
+    return await run_in_threadpool(_draw, shared, request.path_params["document"], request.path_params["page"], fields)
+
+
+def _draw(shared: Review, document_id: int, number: int, fields: Mapping[str, str]) -> Response:
+    try:
+        x0, y0, x1, y1 = (float(fields.get(name, "")) for name in ("x0", "y0", "x1", "y1"))
+        kind = FormulaKind(fields.get("kind", ""))
+    except ValueError as error:
+        raise HTTPException(400) from error
+    if not all(map(math.isfinite, (x0, y0, x1, y1))):
+        raise HTTPException(400)
+    box = Box(min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
+    with open_store(shared) as store:
+        view = queries.view_page(store, document_id, number)
+        if view is None:
+            raise HTTPException(404)
+        found = shared.pictures.cut(view.document, view.sha256, number, box, kind)
+        with shared.reading:
+            ((formulas, _),) = read_formulas([found], [], shared.recognizer(), 1, store)
+        (formula,) = formulas
+        if formula.status is Status.REJECTED:  # the recognizer sees none, but a person does
+            formula = replace(formula, status=Status.FAILED)
+        formula_id = store.add_drawn(document_id, number, formula, found.regions[0], shared.reviewer)
+        return RedirectResponse(formula_address(store, formula_id), 303)
 
 
 async def check_latex(request: Request) -> Response:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,10 +22,12 @@ from docproc.review.pictures import Pictures
 from docproc.review.security import Guard, GuardMiddleware
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from starlette.requests import Request
     from starlette.responses import Response
+
+    from docproc.recognition import Recognizer
 
 _HERE = Path(__file__).parent
 _KATEX = _HERE.parent / "latex" / "katex"
@@ -38,6 +42,10 @@ class Review:
     guard: Guard
     pictures: Pictures
     templates: jinja2.Environment
+    recognizer: Callable[[], Recognizer]
+    """The built-in model, loaded when the first box is drawn."""
+    reading: threading.Lock = field(default_factory=threading.Lock)
+    """One formula is read at a time."""
 
     def page(self, template: str, status_code: int = 200, **values: Any) -> HTMLResponse:
         """An HTML page; every value is escaped."""
@@ -69,6 +77,7 @@ def create_app(database: Path, reviewer: str, guard: Guard) -> Starlette:
             Route("/documents/{document:int}", views.document),
             Route("/documents/{document:int}/pages/{page:int}", views.page),
             Route("/documents/{document:int}/pages/{page:int}/picture.png", views.page_picture),
+            Route("/documents/{document:int}/pages/{page:int}/formulas", actions.draw, methods=["POST"]),
             Route("/formulas/{formula:int}", views.formula),
             Route("/formulas/{formula:int}/picture.png", views.formula_picture),
             Route("/formulas/{formula:int}/review", actions.review, methods=["POST"]),
@@ -82,8 +91,16 @@ def create_app(database: Path, reviewer: str, guard: Guard) -> Starlette:
         exception_handlers={404: _not_found, DocprocError: _refused},
         lifespan=lifespan,
     )
-    app.state.review = Review(database, reviewer, guard, pictures, templates)
+    app.state.review = Review(database, reviewer, guard, pictures, templates, _recognizer)
     return app
+
+
+@lru_cache(maxsize=1)
+def _recognizer() -> Recognizer:
+    from docproc.options import RunOptions
+    from docproc.qwen2_vl import Qwen2VLRecognizer
+
+    return Qwen2VLRecognizer.from_options(RunOptions())
 
 
 def _not_found(request: Request, _: Exception) -> Response:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from docproc.errors import InputError
-from docproc.page_pictures import PictureTask, draw_picture
+from docproc.page_pictures import PictureTask, RegionTask, draw_picture
 from docproc.records import Box
 from docproc.workers import Lost, WorkerPool
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+    from docproc.records import FormulaKind, FoundPage
 
 _KEPT = 24
 """Pictures kept in memory, some 200 kB each."""
@@ -54,14 +56,26 @@ class Pictures:
             if kept is not None:
                 self._kept.move_to_end(task)
                 return kept
-        result = self._pool.submit(task).result()
-        if isinstance(result, Lost):
-            raise InputError(f"Page {page} of {document} cannot be shown: {result.reason}.")
-        if isinstance(result, InputError):
-            raise result
-        picture = bytes(result)
+        picture = bytes(self._ask(task))
         with self._lock:
             self._kept[task] = picture
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
         return picture
+
+    def cut(self, document: str, sha256: str, page: int, box: Box, kind: FormulaKind) -> FoundPage:
+        """A page with one region and what the recognizer should see of it.
+
+        Raises:
+            InputError: As `draw`, or the box is too small.
+        """
+        found: FoundPage = self._ask(RegionTask(Path(document), page, box, kind, sha256))
+        return found
+
+    def _ask(self, task: PictureTask | RegionTask) -> Any:
+        result = self._pool.submit(task).result()
+        if isinstance(result, Lost):
+            raise InputError(f"Page {task.number} of {task.path} cannot be shown: {result.reason}.")
+        if isinstance(result, InputError):
+            raise result
+        return result

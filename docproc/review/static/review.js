@@ -96,6 +96,50 @@ if (form && editor) {
   }
 }
 
+// Drawing the box of a formula that was missed.
+const sheet = document.querySelector(".sheet svg");
+const missed = document.getElementById("missed");
+const drawing = document.getElementById("draw");
+if (sheet && missed && drawing) {
+  const NS = "http://www.w3.org/2000/svg";
+  let start = null;
+  let drawn = null;
+  const place = (event) => new DOMPoint(event.clientX, event.clientY).matrixTransform(sheet.getScreenCTM().inverse());
+  missed.addEventListener("toggle", () => sheet.classList.toggle("drawing", missed.open));
+  sheet.addEventListener("click", (event) => { if (missed.open) event.preventDefault(); }, true);
+  sheet.addEventListener("pointerdown", (event) => {
+    if (!missed.open) return;
+    event.preventDefault();
+    sheet.setPointerCapture(event.pointerId);
+    start = place(event);
+    drawn?.remove();
+    drawn = document.createElementNS(NS, "rect");
+    drawn.setAttribute("class", "box drawn");
+    sheet.append(drawn);
+  });
+  sheet.addEventListener("pointermove", (event) => {
+    if (start === null) return;
+    const now = place(event);
+    drawn.setAttribute("x", Math.min(start.x, now.x));
+    drawn.setAttribute("y", Math.min(start.y, now.y));
+    drawn.setAttribute("width", Math.abs(start.x - now.x));
+    drawn.setAttribute("height", Math.abs(start.y - now.y));
+  });
+  sheet.addEventListener("pointerup", (event) => {
+    if (start === null) return;
+    const now = place(event);
+    const corners = { x0: Math.min(start.x, now.x), y0: Math.min(start.y, now.y), x1: Math.max(start.x, now.x), y1: Math.max(start.y, now.y) };
+    start = null;
+    if (corners.x1 - corners.x0 < 3 || corners.y1 - corners.y0 < 3) return;
+    for (const [name, value] of Object.entries(corners)) drawing.elements[name].value = value.toFixed(1);
+    // What is low and narrow stands in a line of text.
+    const view = sheet.viewBox.baseVal;
+    const isInline = corners.y1 - corners.y0 < 20 && corners.x1 - corners.x0 < 0.3 * view.width;
+    drawing.elements.kind.value = isInline ? "inline" : "display";
+    drawing.querySelector("button").focus();
+  });
+}
+
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (/^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)) return;
@@ -104,6 +148,8 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "e" && editor) {
     editor.focus();
     editor.select();
+  } else if (event.key === "b" && missed) {
+    missed.open = !missed.open;
   } else if (event.key === "/") {
     document.getElementById("q").focus();
   } else if (event.key === "Escape" && editor) {
