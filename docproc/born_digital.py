@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from docproc.display_formulas import Display, gather_displays, line_boxes
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from docproc.options import RegionOptions
 
 _CONTEXT_LENGTH = 120
+# Limits and labels stand this near to their formula, in em of their own size.
+_FRAGMENT_GAP_EM = 0.5
 
 
 def find_in_text_layer(
@@ -73,6 +75,7 @@ def _find_in_column(
     displays = gather_displays(rows, column.layout, size)
     found = [(display.rows[0], _display_region(display, layer.rules, size)) for display in displays]
     shown = [region.box for _, region in found]
+    hosts = _host_fragments(rows, column.pieces)
     before_line: Mark | None = None
     broken: Region | None = None  # the last formula of the line above, if it must go on
     for row, pieces in zip(rows, column.pieces, strict=True):
@@ -81,15 +84,17 @@ def _find_in_column(
             continue
         last_region: Region | None = None
         for piece in pieces:
-            box = Box.around(mark.box for mark in piece)
-            if any((box & other).area > 0.5 * box.area for other in shown):
+            box = Box.around(mark.ink for mark in piece)
+            if any((box & other).area > 0.5 * box.area for other in shown) or id(piece[0]) in hosts.guests:
                 continue
             if not row.is_table:
                 box = _with_rules(box, layer.rules, row.size)
             inside = [rule for rule in layer.rules if _touches(rule, box) and not (row.is_table and rule.width > 40)]
-            is_sure = is_whole(row.marks, piece, before_line) and not _has_strangers(rows, piece, box)
+            guests = hosts.fragments.get(id(piece[0]), [])
+            is_sure = is_whole(row.marks, piece, before_line) and not guests and not _has_strangers(rows, piece, box)
             latex = write_latex(piece, row.y, row.size, inside, body_font) if is_sure else None
-            symbols = describe_glyphs(piece)
+            symbols = describe_glyphs([*piece, *guests])
+            box = Box.around([box, *(mark.ink for mark in guests)])
             region = Region(FormulaKind.INLINE, box, glyph_latex=latex, glyph_symbols=symbols)
             if broken is not None and piece[0] is row.marks[0]:
                 links[id(region)] = broken
@@ -98,6 +103,43 @@ def _find_in_column(
         before_line = row.marks[-1]
         broken = last_region
     return found
+
+
+@dataclass(slots=True)
+class _Hosts:
+    """Pieces of formulas on rows of their own that belong to a formula of the row above or below."""
+
+    fragments: dict[int, list[Mark]] = field(default_factory=dict)
+    """Their marks, by the id of the first mark of the formula that takes them in."""
+    guests: set[int] = field(default_factory=set)
+    """Ids of their first marks."""
+
+
+def _host_fragments(rows: Sequence[Row], pieces: Sequence[Sequence[list[Mark]]]) -> _Hosts:
+    """Find the formulas that limits, under-arrows and labels on rows of their own belong to."""
+    hosts = _Hosts()
+    boxes = [[Box.around(mark.box for mark in piece) for piece in of_row] for of_row in pieces]
+    for position, row in enumerate(rows):
+        if row.is_display or not pieces[position] or row.word_count() > 1:
+            continue
+        for piece, box in zip(pieces[position], boxes[position], strict=True):
+            best, best_gap = None, _FRAGMENT_GAP_EM * row.size
+            for other in (position - 1, position + 1):
+                if not 0 <= other < len(rows) or rows[other].is_display or rows[other].is_table != row.is_table:
+                    continue
+                for host, host_box in zip(pieces[other], boxes[other], strict=True):
+                    shared = min(box.x1, host_box.x1) - max(box.x0, host_box.x0)
+                    gap = max(box.y0 - host_box.y1, host_box.y0 - box.y1)
+                    is_smaller = box.width < host_box.width and piece[0].size < 0.9 * host[0].size
+                    is_arrow = all(mark.text in "→←↔−-" for mark in piece) and box.width < 1.5 * host_box.width
+                    is_over = shared > 0.6 * box.width and (is_smaller or is_arrow)
+                    is_behind = is_smaller and -0.1 * row.size < -shared < 0.3 * row.size and gap < 0
+                    if (is_over or is_behind) and gap < best_gap and id(host[0]) not in hosts.guests:
+                        best, best_gap = host, gap
+            if best is not None:
+                hosts.fragments.setdefault(id(best[0]), []).extend(piece)
+                hosts.guests.add(id(piece[0]))
+    return hosts
 
 
 def _has_strangers(rows: Sequence[Row], piece: Sequence[Mark], box: Box) -> bool:
@@ -121,7 +163,7 @@ def _has_strangers(rows: Sequence[Row], piece: Sequence[Mark], box: Box) -> bool
 
 
 def _display_region(display: Display, rules: Sequence[Box], size: float) -> Region:
-    box = _with_rules(Box.around(mark.box for mark in display.marks), rules, size)
+    box = _with_rules(Box.around(mark.ink for mark in display.marks), rules, size)
     lines = line_boxes(display)
     return Region(
         FormulaKind.DISPLAY,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _EQUATION_NUMBER = re.compile(r"^[(\[]([A-Za-z]{0,3}\.?\d+([.\-–:]\d+)*[a-z]?[′'*]*|[∗*†⋆]+|[A-Z]{1,3})[)\]]$")
 # Shares of ink boxes: a row that lies inside a display is of it, displays that overlap are one.
-_INSIDE = 0.7
+_INSIDE, _SMALL_INSIDE = 0.7, 0.4
 _OVERLAP = 0.15
 _STRANGER_GAP_EM = 0.8
 _END_OF_PROOF = frozenset("□■∎◻◼\u25a1\u25a0")
@@ -224,8 +224,10 @@ def gather_displays(rows: Sequence[Row], layout: ColumnLayout, size: float) -> l
         if id(row) in taken or _is_lone_number(row, layout):
             continue
         own = row.box
+        is_small = row.size < 0.88 * size and _proves_math(row) and row.word_count() == 0
         for group, box in zip(groups, boxes, strict=True):
-            if (own & box).area > _INSIDE * own.area:
+            near = box.padded(0.1 * size) if is_small else box
+            if (own & near).area > (_SMALL_INSIDE if is_small else _INSIDE) * own.area:
                 row.is_display = True
                 group.append(row)
                 break
@@ -242,7 +244,7 @@ def _goes_on(row: Row, group: Sequence[Row], layout: ColumnLayout, size: float, 
     """
     ink_gap = min(_ink_gap(row, above) for above in group[-4:])
     step = row.y - max(above.y for above in group)
-    if ink_gap < 0.6 * size or step < layout.leading + 0.65 * size:
+    if ink_gap < 0.8 * size or step < layout.leading + 0.65 * size:
         return True
     return is_next and row.joins_above and ink_gap < 3 * size
 
@@ -312,7 +314,7 @@ def line_boxes(display: Display) -> list[Box]:
     kept = set(map(id, display.marks))
     boxes: list[Box] = []
     for row in sorted(display.rows, key=lambda r: r.y):
-        inks = [mark.box for mark in row.marks if id(mark) in kept]
+        inks = [mark.ink for mark in row.marks if id(mark) in kept]
         if not inks:
             continue
         box = Box.around(inks)

@@ -83,7 +83,7 @@ _SHORT_WORDS = frozenset(
     ]
 )
 # Signs of a mathematics font that stand in prose without being a formula.
-_NAMES = frozenset(("C++", "n/a", "N/A", "A/B", "I/O", "e.g.", "i.e."))
+NAMES = frozenset(("C++", "n/a", "N/A", "A/B", "I/O", "e.g.", "i.e."))
 """Of no formula, though signs stand in them."""
 _PROSE_SIGNS = frozenset("•◦∗·†‡§¶−–—|\\<>{}~*′∙⋄□■®©⃝∣‖")
 
@@ -375,7 +375,7 @@ def _partner_back(piece: Sequence[Mark], start: int) -> int | None:
 def is_plain(piece: Sequence[Mark]) -> bool:
     """Whether a piece is a plain number, a plain word or a lone sign of prose."""
     text = "".join(mark.text for mark in piece)
-    if text in _NAMES or not text.strip("\ufffd"):
+    if text in NAMES or not text.strip("\ufffd"):
         return True
     return all(mark.text.isdigit() or mark.text in ".,:;%–-‐" for mark in piece) or (
         len(piece) == 1 and piece[0].text in _PROSE_SIGNS

@@ -83,10 +83,14 @@ def _segments(row: Row) -> list[list[Mark]]:
 
 
 def _is_limit(segment: Sequence[Mark], operator: tuple[float, float, float, float], size: float) -> bool:
-    """Whether a run of small marks stands centered right above or below an operator."""
+    """Whether a run of small marks stands centered right above or below an operator, or at its upper or lower end."""
     x0, y0, x1, y1 = operator
     left, right = segment[0].x0, max(mark.x1 for mark in segment)
     center = (left + right) / 2
+    middle = (min(mark.y0 for mark in segment) + max(mark.y1 for mark in segment)) / 2
+    is_tall = y1 - y0 > 1.6 * size
+    if is_tall and -0.4 * size < left - x1 < 0.6 * size and y0 - 0.4 * size < middle < y1 + 0.4 * size:
+        return True
     if abs(center - (x0 + x1) / 2) > 0.5 * size + 0.15 * (x1 - x0):
         return False
     top, bottom = min(mark.y0 for mark in segment), max(mark.y1 for mark in segment)

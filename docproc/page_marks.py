@@ -87,8 +87,13 @@ class Mark:
 
     @property
     def box(self) -> Box:
-        """Ink of the mark."""
+        """As high as the ink, as wide as the advance."""
         return Box(self.x0, self.y0, self.x1, self.y1)
+
+    @property
+    def ink(self) -> Box:
+        """Exactly around the ink where that is known, else `box`."""
+        return self.glyph.ink or self.box
 
     @property
     def is_math(self) -> bool:

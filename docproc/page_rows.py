@@ -29,7 +29,7 @@ _SAME_LINE_EM = 0.16
 
 
 # They hang above the letter of a row, off its baseline.
-_ACCENTS = SPACING_ACCENTS | frozenset("\u0302\u0303\u0304\u0307\u0308\u030c\u20d7")
+ROW_ACCENTS = SPACING_ACCENTS | frozenset("\u0302\u0303\u0304\u0307\u0308\u030c\u20d7")
 
 
 class Row:
@@ -191,7 +191,7 @@ def build_rows(marks: Sequence[Mark], column: int, body_size: float, stacks: Seq
         row = index.at(mark)
         if row is not None and not mark.is_big:
             row.marks.append(mark)
-        elif not mark.is_big and mark.size >= 0.8 * body_size and mark.text not in _ACCENTS:
+        elif not mark.is_big and mark.size >= 0.8 * body_size and mark.text not in ROW_ACCENTS:
             full.append(mark)
         else:
             loose.append(mark)

@@ -132,7 +132,7 @@ class Glyph:
     text: str
     """Unicode text as the PDF gives it; U+FFFD if its font does not say."""
     box: Box
-    """The ink of the glyph in points; the font box where the ink is unknown."""
+    """As high as the ink and as wide as the advance, in points; the font box where the ink is unknown."""
     origin: tuple[float, float]
     """Left end of the glyph's baseline in points."""
     size_pt: float
@@ -140,6 +140,8 @@ class Glyph:
     """Font name without its subset prefix."""
     is_bold: bool = False
     is_italic: bool = False
+    ink: Box | None = None
+    """Exactly around the ink, where the outlines of the font are known."""
 
 
 @dataclass(frozen=True, slots=True)

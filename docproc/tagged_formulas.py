@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from docproc.inline_formulas import is_plain, without_loose_ends
+from docproc.inline_formulas import NAMES, is_plain, without_loose_ends
 from docproc.page_marks import FUNCTION_NAMES, Kind, Mark
+from docproc.page_rows import ROW_ACCENTS
 from docproc.page_tables import is_listing
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ _OUTSIDE = 0.25
 _THIN_GAP_EM = 0.21
 # Wider gaps part formulas whatever the tagger says (em of the row).
 _MAX_GAP_EM = 2.2
+# Parts of one list, and words inside one pair of braces.
+_MAX_PARTS, _MAX_WORDS = 8, 8
 # Brackets stand this near to what they hold.
 _TIGHT_EM = 0.12
 # A stretched space behind a comma.
@@ -57,10 +60,17 @@ def apply_tags(column: Column, tags: Tags) -> None:
             is_inside = True
         found = _rejoin(_complete(found, row.marks, row.size), row.marks, row.size)
         found = [without_loose_ends(piece, row.marks) for piece in found]
-        found = [piece for piece in found if piece]
+        found = [piece for piece in found if piece and not _is_of_name(piece, row.marks, row.size)]
         pieces.append([] if is_code else [piece for piece in found if not is_plain(piece)])
         start = end
     column.pieces = pieces
+
+
+def _is_accent_of(mark: Mark, letter: Mark) -> bool:
+    """Whether a mark is an accent above a letter."""
+    center = (mark.x0 + mark.x1) / 2
+    is_above = mark.y1 < letter.y0 + 0.3 * letter.size
+    return mark.text in ROW_ACCENTS and letter.x0 - 1 < center < letter.x1 + 2 and is_above
 
 
 def _enclose(piece: list[Mark], marks: Sequence[Mark], places: Mapping[int, int], size: float) -> None:
@@ -80,21 +90,57 @@ def _enclose(piece: list[Mark], marks: Sequence[Mark], places: Mapping[int, int]
             return
 
 
+def _is_of_name(piece: Sequence[Mark], marks: Sequence[Mark], size: float) -> bool:
+    """Whether a piece is a part of `n/a` and the like, whose slash some text fonts borrow."""
+    if len(piece) > 2:
+        return False
+    at = next(position for position, mark in enumerate(marks) if mark is piece[0])
+    start, end = at, at + len(piece)
+    while start and at - start < 3 and marks[start].gap_before < _TIGHT_EM * size:
+        start -= 1
+    while end < len(marks) and end - at < 4 and marks[end].gap_before < _TIGHT_EM * size:
+        end += 1
+    return "".join(mark.text for mark in marks[start:end]) in NAMES
+
+
 def _rejoin(pieces: list[list[Mark]], marks: Sequence[Mark], size: float) -> list[list[Mark]]:
-    """Join pieces parted at a comma inside a bracket that the second one closes: `{0, 1}`."""
+    """Join pieces inside brackets that a later one closes: at commas, and inside braces at words too."""
     places = {id(mark): position for position, mark in enumerate(marks)}
     joined: list[list[Mark]] = []
-    for piece in pieces:
-        if joined:
-            end, start = places[id(joined[-1][-1])], places[id(piece[0])]
-            between = list(marks[end + 1 : start])
-            is_near = all(m.gap_before < _COMMA_GAP_EM * size for m in (*between, piece[0]))
-            is_comma = all(m.text in ",;:|" for m in between) and len(between) <= 1
-            if is_near and is_comma and _depth(joined[-1]) > 0 and _depth(piece) < 0:
-                joined[-1] += [*between, *piece]
-                continue
+    at = 0
+    while at < len(pieces):
+        piece = pieces[at]
+        at += 1
+        open_brackets = _depth(piece)
+        if open_brackets > 0:
+            is_set = sum((mark.text == "{") - (mark.text == "}") for mark in piece) > 0
+            for end in range(at, min(len(pieces), at + _MAX_PARTS)):
+                start, stop = places[id(piece[-1])] + 1, places[id(pieces[end][-1])] + 1
+                last_end = places[id(pieces[end - 1][-1])] + 1 if end > at else start
+                if not _may_join(marks[last_end : places[id(pieces[end][0])] + 1], size, is_set):
+                    break
+                if _depth(marks[start:stop]) == -open_brackets:
+                    piece = [*piece, *marks[start:stop]]
+                    at = end + 1
+                    break
         joined.append(piece)
     return joined
+
+
+def _may_join(between: Sequence[Mark], size: float, is_set: bool) -> bool:
+    """Whether two pieces may be of one formula: a comma or, in a set, some words lie between.
+
+    Args:
+        between: What lies between and the first mark of the second piece.
+        size: Of the row.
+        is_set: Whether a brace is open.
+    """
+    if any(mark.gap_before > _COMMA_GAP_EM * size for mark in between):
+        return False
+    inner = between[:-1]
+    if len(inner) <= 1 and all(mark.text in ",;:|" for mark in inner):
+        return True
+    return is_set and len({mark.word_index for mark in inner}) <= _MAX_WORDS
 
 
 def _depth(piece: Sequence[Mark]) -> int:
@@ -134,4 +180,12 @@ def _complete(pieces: list[list[Mark]], marks: Sequence[Mark], size: float) -> l
             piece.append(marks[at])
             taken.add(id(marks[at]))
             at += 1
+        at = places[id(piece[0])]
+        if at and id(marks[at - 1]) not in taken and _is_accent_of(marks[at - 1], piece[0]):
+            piece.insert(0, marks[at - 1])
+            taken.add(id(marks[at - 1]))
+        at = places[id(piece[-1])] + 1
+        if at < len(marks) and id(marks[at]) not in taken and _is_accent_of(marks[at], piece[-1]):
+            piece.append(marks[at])
+            taken.add(id(marks[at]))
     return pieces

@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pymupdf
 
+from docproc.glyph_ink import COMBINING, measure_ink
 from docproc.glyph_names import SYMBOL_ENCODING, UNKNOWN, name_unknown_glyphs
 from docproc.records import Box, Glyph, TextLayer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from docproc.glyph_ink import PageInk
 
 # A drawn shape is a rule if its thinner side is at most this (TeX's default rule is 0.4 pt, thick frames 2 pt).
 _MAX_RULE_PT = 2.2
@@ -22,10 +25,6 @@ _MIN_FRAME_PT, _MAX_CORNER_PT = 150.0, 15.0
 _SMALL_SHAPE_PT, _SMALL_SHAPE_REACH_PT = 12.0, 36.0
 # A page with more shapes than this is a map or a plot of points: one figure around all of them, found in linear time.
 _MAX_SHAPES = 3000
-# The boxes are as wide as the advance; the f and j of text italics (Times, Palatino: advance 0.28 em, ink 0.58 em for
-# f) reach beyond it, those of mathematics fonts hardly do.
-_OVERHANGING = frozenset("fj")
-_NARROW_EM, _OVERHANG_EM = 0.36, 0.14
 _FLAGS = pymupdf.TEXT_PRESERVE_LIGATURES | pymupdf.TEXT_PRESERVE_WHITESPACE | pymupdf.TEXT_ACCURATE_BBOXES
 
 
@@ -54,12 +53,17 @@ def read_text_layer(page: pymupdf.Page) -> TextLayer:
         if any((frame & drawing).area > 0 for frame in frames)
         and not any(drawing.holds(other.center) for other in others)
     )
-    glyphs = tuple(read_glyphs(page))
+    glyphs = tuple(read_glyphs(page, measure_ink(page)))
     return TextLayer(glyphs=glyphs, rules=tuple(rules), figures=tuple(figures + drawings), frames=only_frames)
 
 
-def read_glyphs(page: pymupdf.Page) -> list[Glyph]:
-    """Read the glyphs of one page as `read_text_layer` does."""
+def read_glyphs(page: pymupdf.Page, inks: PageInk | None = None) -> list[Glyph]:
+    """Read the glyphs of one page as `read_text_layer` does.
+
+    Args:
+        page: A page of an open PDF.
+        inks: Of `measure_ink`; without them glyphs do not know how far their ink reaches sideways.
+    """
     matrix = page.rotation_matrix if page.rotation else None
     # Type 3 fonts tell no outline before the page has been run once; MuPDF then gives the font box instead.
     # The text page is asked itself: `Page.get_text` takes twice as long.
@@ -77,18 +81,16 @@ def read_glyphs(page: pymupdf.Page) -> list[Glyph]:
                 continue
             for span in line["spans"]:
                 size, flags = span["size"], span["flags"]
-                known = fonts.get(span["font"])
-                if known is None:
-                    known = fonts[span["font"]] = _describe_font(span["font"])
-                font, is_bold, is_italic = known
+                facts = fonts.get(span["font"])
+                if facts is None:
+                    facts = fonts[span["font"]] = _describe_font(span["font"])
+                font, is_bold, is_italic = facts
                 is_bold = is_bold or bool(flags & 16)
                 is_italic = is_italic or bool(flags & 2)
                 for char in part_ligatures(span["chars"]):
                     text, origin = char["c"], char["origin"]
                     x0, y0, x1, y1 = char["bbox"]
-                    if is_italic and text in _OVERHANGING and y1 > y0 and x1 - x0 < _NARROW_EM * size:
-                        x0, x1 = x0 - _OVERHANG_EM * size, x1 + _OVERHANG_EM * size * (text == "f")
-                    elif "\uf020" <= text <= "\uf0fe" and "Symbol" in font:
+                    if "\uf020" <= text <= "\uf0fe" and "Symbol" in font:
                         text = SYMBOL_ENCODING.get(ord(text) - 0xF000, text)
                     if matrix is None:
                         place = origin
@@ -102,11 +104,15 @@ def read_glyphs(page: pymupdf.Page) -> list[Glyph]:
                         if names is None:
                             names = name_unknown_glyphs(page)
                         text = names.get((round(origin[0] * 10), round(origin[1] * 10)), UNKNOWN)
-                    if (x1 <= x0 or y1 <= y0) and not text.isspace():
+                    known = inks.of_glyph(text, origin, (x0, y0, x1, y1), size) if inks is not None else None
+                    if known is not None and (x1 <= x0 or text in COMBINING):
+                        x0, y0, x1, y1 = known
+                    elif (x1 <= x0 or y1 <= y0) and not text.isspace():
                         # No ink is known (0-0.7 % of glyphs): a box of usual proportions on the baseline.
                         x, y = place
                         x0, y0, x1, y1 = x, y - 0.68 * size, max(x1, x + 0.45 * size), y
-                    glyphs.append(Glyph(text, Box(x0, y0, x1, y1), place, size, font, is_bold, is_italic))
+                    ink = Box(*known) if known is not None else None
+                    glyphs.append(Glyph(text, Box(x0, y0, x1, y1), place, size, font, is_bold, is_italic, ink))
     return glyphs
 
 

@@ -172,3 +172,8 @@ def test_a_pair_keeps_its_brackets_and_a_set_its_parts() -> None:
     after = line_of(" as it stands in the list of all of them", 148, x=x + 20.6)
     regions = find_in_lines([*prose, line + formula + after], CMMI10=FontRole.MATH)
     assert [round(region.box.width, 1) for region in regions] == [20.6]
+
+
+def test_the_glyphs_of_a_display_hold_its_limits() -> None:
+    (first,) = [region for region in find_all("calculus-notes")[1] if region.equation_number == "2.1"]
+    assert sorted(symbol for symbol in first.glyph_symbols if symbol in "ab") == ["a", "a", "b", "b"]

@@ -53,3 +53,10 @@ def test_limits_of_a_limit_go_to_the_outermost_row() -> None:
     attach_limits(rows)
     assert len(rows) == 1
     assert len(rows[0].marks) == 4
+
+
+def test_limits_beside_an_integral_join_its_row() -> None:
+    rows = [row_of("b", 106, 90, 7), row_of("∑ fx", 100, 100, 10, is_big=True)]
+    rows[1].marks[0].y0, rows[1].marks[0].y1 = 86, 108
+    attach_limits(rows)
+    assert len(rows) == 1
