@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import shutil
@@ -102,6 +103,16 @@ def write_book(path: Path, pause: float = 0.0) -> None:
             store.finish_document(state.id, "finished")
 
 
+def count_pages(path: Path) -> int:
+    """Committed pages of a database that another process is writing; 0 while there are none to be read."""
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        with contextlib.closing(connection):
+            return int(connection.execute("SELECT count(*) FROM pages").fetchone()[0])
+    except sqlite3.Error:
+        return 0
+
+
 def test_names_of_the_contract_are_there(tmp_path: Path) -> None:
     with FormulaStore.open(tmp_path / "d.db") as store:
         for table, names in CONTRACT.items():
@@ -117,14 +128,11 @@ def test_kill_and_resume_gives_the_rows_of_an_undisturbed_run(tmp_path: Path) ->
     write_book(tmp_path / "whole.db")
     killed = tmp_path / "killed.db"
     context = multiprocessing.get_context("spawn")
-    for _ in range(3):
+    for wanted in (3, 9, 30):  # pages on disk when the kill comes
         process = context.Process(target=write_book, args=(killed, 0.01))
         process.start()
-        size = 0
-        while process.is_alive() and size < 400_000:
-            time.sleep(0.01)
-            size = sum(p.stat().st_size for p in tmp_path.glob("killed.db*"))
-        time.sleep(0.03)
+        while process.is_alive() and count_pages(killed) < wanted:
+            time.sleep(0.005)
         if process.is_alive():
             assert process.pid is not None
             os.kill(process.pid, signal.SIGKILL)
