@@ -129,7 +129,7 @@ def _born_digital_prose(document: Document, page: Page, regions: list[Region]) -
 def _scanned_page(page: Page, options: FindOptions) -> FoundPage:
     from docproc.cleanup import prepare_scan
     from docproc.ocr import read_words
-    from docproc.ocr_blocks import blocks_from_words, is_doubtful
+    from docproc.ocr_blocks import blocks_from_words, is_doubtful, without_paragraphs
     from docproc.scan_regions import find_in_image
 
     clean, transform = prepare_scan(page)
@@ -141,7 +141,8 @@ def _scanned_page(page: Page, options: FindOptions) -> FoundPage:
             problem = "its prose was not read: rapidocr or onnxruntime is not installed"
     if words and is_doubtful(words):
         problem = "its prose could hardly be read: it is handwritten, or the scan is poor"
-    regions = cut_crops(clean, find_in_image(clean, options.regions, words), options.regions)
+    regions = without_paragraphs(find_in_image(clean, options.regions, words), words or [])
+    regions = cut_crops(clean, regions, options.regions)
     blocks = blocks_from_words(words or [], regions) if options.prose else []
     blocks = [replace(block, box=block.box and transform.to_original(block.box)) for block in blocks]
     regions = [transform.region_to_original(region) for region in regions]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import statistics
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from docproc.ocr import CJK
 from docproc.prose_page import BULLET, CAPTION, LABEL
 from docproc.records import MARK_CLOSE, MARK_OPEN, Block, BlockKind, Box, FormulaKind
-from docproc.word_kinds import is_code
+from docproc.word_kinds import is_code, is_plausible_word
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +29,8 @@ _HEADING_SIZE, _INDENT = 1.25, 0.8
 _PARAGRAPH_GAP = 1.35
 _NUMBERED_HEADING = re.compile(r"^(?:\d+|\d+(?:\.\d+)+\.?)\s+[^\W\d_a-z]\w*")
 _MAX_HEADING = 90
+_PARAGRAPH_WORDS = 10
+"""Plain words that no display holds; `0 otherwise, if x is rational` has three."""
 _PAGE_NUMBER = re.compile(r"[-–—\s]*(\d{1,4}|[ivxl]{1,6})[-–—\s]*")
 _CERTAIN = 0.85
 """Confidence of a page's characters, on average; print has 0.98, handwriting 0.76 (the samples, 8 pages of notes)."""
@@ -108,6 +110,35 @@ def blocks_from_words(words: Sequence[OcrWord], regions: Sequence[Region]) -> li
             blocks.append(Block(kind, text, level, line.box))
             above = [line]
     return [block for block in blocks if block.text]
+
+
+def without_paragraphs(regions: Sequence[Region], words: Sequence[OcrWord]) -> list[Region]:
+    """Leave out what a finder took for a display although it holds a paragraph: the dark edge of a photo, a table.
+
+    Args:
+        regions: Of a scan.
+        words: Of `read_words`.
+
+    Returns:
+        The other regions, as they continue each other.
+    """
+    kept = [index for index, region in enumerate(regions) if not _holds_paragraph(region, words)]
+    places = {old: new for new, old in enumerate(kept)}
+    return [
+        replace(region, continues=None if region.continues is None else places.get(region.continues))
+        for region in (regions[index] for index in kept)
+    ]
+
+
+def _holds_paragraph(region: Region, words: Sequence[OcrWord]) -> bool:
+    if region.kind is not FormulaKind.DISPLAY:
+        return False
+    inside = [word for word in words if region.box.holds(word.box.center)]
+    plain = [
+        word for word in inside if len(word.text) > 3 and word.confidence > _CERTAIN and is_plausible_word(word.text)
+    ]
+    letters = sum(len(word.text) for word in inside)
+    return len(plain) >= _PARAGRAPH_WORDS and sum(len(word.text) for word in plain) > 0.4 * letters
 
 
 def _leading(lines: Sequence[_Line], height: float) -> float:

@@ -1,10 +1,11 @@
 import socket
+from dataclasses import replace
 
 import pytest
 
 from docproc.cleanup import prepare_scan
 from docproc.ocr import OcrWord, read_words
-from docproc.ocr_blocks import blocks_from_words, is_doubtful
+from docproc.ocr_blocks import blocks_from_words, is_doubtful, without_paragraphs
 from docproc.records import MARK_CLOSE, MARK_OPEN, BlockKind, Box, FormulaKind, Region
 from tests.scan_pages import MORE, PROSE, as_page, degrade, draw_page
 
@@ -108,6 +109,20 @@ def test_a_listing_keeps_its_lines_and_indentation() -> None:
     (block,) = blocks_from_words(listing, [])
     assert block.kind is BlockKind.CODE
     assert block.text == "def midpoint(f, a, b):\n    h = (b - a) / n\n    return h * f(a)"
+
+
+def test_a_display_that_holds_a_paragraph_is_none() -> None:
+    prose = lines(
+        "the dark edge around this photo looks like some large formula", "which holds every word that stands here"
+    )
+    display = Region(FormulaKind.DISPLAY, Box(40, 300, 200, 330))
+    inline = Region(FormulaKind.INLINE, Box(40, 340, 60, 350), continues=2)
+    edge = Region(FormulaKind.DISPLAY, Box(0, 0, 400, 90))
+    cases = Region(FormulaKind.DISPLAY, Box(40, 400, 200, 430))
+    few = moved(lines("0 otherwise, if x is rational and small"), 355, 9)
+    assert without_paragraphs([edge, display, display, inline, cases], prose + few) == [
+        display, display, replace(inline, continues=1), cases,
+    ]  # fmt: skip
 
 
 def test_guessed_words_make_no_headings() -> None:

@@ -68,6 +68,17 @@ def test_a_scan_a_photo_and_a_folder_of_pictures(docproc: Docproc, tmp_path: Pat
     assert (tmp_path / "handwritten.md").is_file()
 
 
+def test_the_prose_of_a_photo_reads_in_order_and_can_be_searched(docproc: Docproc, tmp_path: Path) -> None:
+    result = docproc("run", SAMPLES / "physics-photo.jpg", "-o", tmp_path)
+    assert result.returncode in (0, 6), result.stderr
+    text = (tmp_path / "physics-photo.md").read_text(encoding="utf-8")
+    title, second = "# A pendulum, a string and a field", "Taking the curl once more"
+    places = [text.index(words) for words in (title, "# 1 The pendulum", "# 3 The field", second, "needs four times")]
+    assert places == sorted(places), "the columns one after the other, nothing lost to the dark edge of the photo"
+    found = json.loads(docproc("search", "tension", "-d", tmp_path / "docproc.db", "--json").stdout)
+    assert any("stretched string of tension" in row["snippet"] for row in found)
+
+
 def test_documents_of_the_same_name_do_not_overwrite_each_other(docproc: Docproc, tmp_path: Path) -> None:
     import pymupdf
 
