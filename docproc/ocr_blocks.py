@@ -27,6 +27,8 @@ _COMPOUND = re.compile(r"^\W?\w{1,2}(?=[-–‐][A-Za-z]{3,}|th\b)")
 _HEADING_SIZE, _INDENT = 1.25, 0.8
 # In distances of lines: a larger one begins a paragraph. The boxes of the OCR waver by a seventh.
 _PARAGRAPH_GAP = 1.35
+_MAX_LEADING = 1.5
+"""Distance of lines in heights of their boxes; print has 0.9 to 1.3, a page of single lines any."""
 _NUMBERED_HEADING = re.compile(r"^(?:\d+|\d+(?:\.\d+)+\.?)\s+[^\W\d_a-z]\w*")
 _MAX_HEADING = 90
 _PARAGRAPH_WORDS = 10
@@ -148,7 +150,7 @@ def _leading(lines: Sequence[_Line], height: float) -> float:
     gaps = Counter({gap: count for gap, count in gaps.items() if 2 < gap < 16})  # not of one line, nor of two columns
     frequent = [gap for gap, count in gaps.items() if count >= 0.3 * max(gaps.values())]
     near = [gap for gap in gaps.elements() if frequent and gap <= min(frequent) + 1]
-    return statistics.mean(near) / 4 * height if near else 1.2 * height
+    return min(statistics.mean(near) / 4, _MAX_LEADING) * height if near else 1.2 * height
 
 
 def _without_page_number(lines: list[_Line], height: float) -> list[_Line]:

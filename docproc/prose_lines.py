@@ -22,6 +22,8 @@ _WORD_GAP = 0.13
 """Ink gap that is a space where the text layer says nothing; letters of a word stand 0.02-0.10 apart."""
 _FORMULA_GAP = 0.2
 """Ink gap that is a space beside a formula, whose scripts may stand before the space in the content stream."""
+_UNIT_GAP = 0.13
+"""The same before a unit: the thin space of `589\\,nm` is 0.17."""
 _BREAK_GAP = 0.45
 """Ink gap that ends a word although the text layer has no space."""
 _LETTER_GAP = 0.27
@@ -211,7 +213,9 @@ def _has_space(before: Word, word: Word) -> bool:
         return word.has_space_before and gap > _BREAK_GAP * word.size
     if word.place == before.place + 1:
         is_beside_formula = bool(before.position or word.position)
-        widest = _FORMULA_GAP if is_beside_formula else _break_gap(before, word.text)
+        is_unit = bool(before.position) and word.text[0].isalpha()
+        beside = _UNIT_GAP if is_unit else _FORMULA_GAP
+        widest = beside if is_beside_formula else _break_gap(before, word.text)
         return word.has_space_before or gap > widest * word.size
     return gap > _WORD_GAP * word.size
 

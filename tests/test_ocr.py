@@ -125,6 +125,11 @@ def test_a_display_that_holds_a_paragraph_is_none() -> None:
     ]  # fmt: skip
 
 
+def test_single_lines_far_apart_are_paragraphs() -> None:
+    page = [*lines("Homework 3: integrals"), *moved(lines("We integrate by parts:"), 22, 5)]
+    assert len(blocks_from_words(page, [])) == 2
+
+
 def test_guessed_words_make_no_headings() -> None:
     guessed = [OcrWord("Qopt", Box(50, 10, 120, 26), 0.7, 99), *lines("ml tae 1inc", "of tcxt")]
     guessed = [OcrWord(word.text, word.box, 0.7, word.line) for word in guessed]
