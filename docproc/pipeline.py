@@ -166,7 +166,8 @@ def _pages(
         document = _Document(facts, state, unfinished)
         if not unfinished:
             summary.skipped += 1
-            if not state.is_finished:  # killed between its last page and its Markdown
+            # Killed between its last page and its Markdown, or corrected since that was written.
+            if not state.is_finished or store.has_new_reviews(state.id):
                 _finish_document(document, options, store, summary)
             continue
         summary.documents += 1

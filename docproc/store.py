@@ -271,6 +271,15 @@ class FormulaStore:
         )
         return (rows[0]["width_pt"], rows[0]["height_pt"]) if rows and rows[0]["width_pt"] else None
 
+    def has_new_reviews(self, document_id: int) -> bool:
+        """Whether people changed formulas of the document since it was finished."""
+        rows = self._rows(
+            "SELECT 1 FROM reviews r JOIN formulas f ON f.id = r.formula_id JOIN documents d ON d.id = f.document_id "
+            "WHERE d.id = ? AND r.at >= d.finished_at LIMIT 1",
+            document_id,
+        )
+        return bool(rows)
+
     def crop_png(self, image_sha256: str) -> bytes | None:
         """What the recognizer saw, as PNG; None if that picture is not kept."""
         rows = self._rows("SELECT png FROM crops WHERE image_sha256 = ?", image_sha256)

@@ -111,9 +111,16 @@ def test_corrections_outlive_a_new_run_and_are_in_its_markdown(docproc: Docproc,
         store.review_formula(formula, "correct", "ada", r"\Xi=1")
     result = docproc("run", SAMPLES / "calculus-notes.pdf", "-o", database.parent, "--pages", "2")
     assert result.returncode == 0, result.stderr
-    assert r"\Xi=1" in (database.parent / "calculus-notes.md").read_text(encoding="utf-8")
+    markdown = database.parent / "calculus-notes.md"
+    assert r"\Xi=1" in markdown.read_text(encoding="utf-8")
     with FormulaStore.open(database) as store:
         assert [hit.formula_id for hit in search(store, r"\Xi=1")][:1] == [formula]
+        store.connection.execute("UPDATE pages SET status = 'done'")
+        store.finish_document(1, "finished")
+        store.review_formula(formula, "correct", "ada", r"\Xi=2")
+    result = docproc("run", SAMPLES / "calculus-notes.pdf", "-o", database.parent)
+    assert result.returncode == 0, result.stderr
+    assert r"\Xi=2" in markdown.read_text(encoding="utf-8"), "a finished document takes over its corrections"
 
 
 def test_the_queue_goes_from_the_least_sure_on(client: TestClient, made: tuple[Path, int]) -> None:

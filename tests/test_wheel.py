@@ -63,3 +63,10 @@ def test_finetune_runs_from_the_wheel(installed: Path, tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     assert "after 1 steps" in result.stderr
     assert (tmp_path / "tuned" / "finetune.json").is_file()
+
+
+def test_the_wheel_holds_what_the_review_serves(installed: Path) -> None:
+    for folder, pattern in (("review/static", "*"), ("review/templates", "*.html"), ("latex/katex", "*")):
+        names = {path.name for path in (ROOT / "docproc" / folder).glob(pattern) if path.is_file()}
+        assert {path.name for path in (installed / "docproc" / folder).glob(pattern) if path.is_file()} == names
+    assert len(list((installed / "docproc" / "latex" / "katex" / "fonts").glob("*.woff2"))) == 20
