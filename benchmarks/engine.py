@@ -38,15 +38,15 @@ def sample_crops(count: int, file: Path | None) -> list[np.ndarray]:
     return [crops[i % len(crops)] for i in range(count)]
 
 
-def timed(action: Callable[[], Any], device: Any) -> tuple[float, Any]:
-    """Seconds that it takes until the device has done it, and its result."""
+def timed(action: Callable[[], Any], device: Any) -> tuple[float, float, Any]:
+    """Seconds until the device has done it, seconds of all our threads on the CPU, and its result."""
     import torch
 
-    begun = time.perf_counter()
+    begun, worked = time.perf_counter(), time.process_time()
     result = action()
     if device.type == "cuda":
         torch.cuda.synchronize()
-    return time.perf_counter() - begun, result
+    return time.perf_counter() - begun, time.process_time() - worked, result
 
 
 def busy_seconds(action: Callable[[], Any]) -> float:
@@ -116,24 +116,28 @@ def built_in(
     for look in looks:
         reader = Reader(owned.model, layout, ends, kind_for(owned.model), look)
         for size in rows:
-            first, _ = timed(lambda: read(reader, crops, size), where)  # noqa: B023
-            seconds, results = timed(lambda: read(reader, crops, size), where)  # noqa: B023
+            first, _, _ = timed(lambda: read(reader, crops, size), where)  # noqa: B023
+            seconds, worked, results = timed(lambda: read(reader, crops, size), where)  # noqa: B023
             tokens = sum(len(r.tokens) + 1 for r in results)
             row = {"engine": size, "look_every": look, "first_run_formulas_s": len(crops) / first}
             row |= {"formulas_s": len(crops) / seconds, "tokens_s": tokens / seconds}
+            row["cpu_ms"] = 1000 * worked / len(crops)
             if where.type == "cuda":
                 row["busy_share"] = busy_seconds(lambda: read(reader, crops, size)) / seconds  # noqa: B023
             table.append(row)
     generate(reference, crops[:4], 4)
     for size in plain:
-        seconds, written = timed(lambda: generate(reference, compared, size), where)  # noqa: B023
+        seconds, worked, written = timed(lambda: generate(reference, compared, size), where)  # noqa: B023
         same = sum(a == b.tokens for a, b in zip(written, results, strict=False) if b.stop_reason == "end")
         asked = sum(b.stop_reason == "end" for b in results[: len(compared)])
         row = {"generate": size, "formulas_s": len(compared) / seconds, "same": same, "of": asked}
+        row["cpu_ms"] = 1000 * worked / len(compared)
         table.append(row)
     best = {kind: max(r["formulas_s"] for r in table if kind in r) for kind in ("engine", "generate")}
     report = {"model": "built-in", "crops": len(crops), "dtype": str(owned.model.dtype), "rows": table}
     report |= {"threads": torch.get_num_threads(), "ratio": best["engine"] / best["generate"]}
+    least = {kind: min(r["cpu_ms"] for r in table if kind in r) for kind in ("engine", "generate")}
+    report["ratio_of_cpu_time"] = least["generate"] / least["engine"]
     if where.type == "cuda":
         single = load_model_and_processor("built-in", device, dtype=torch.float32)
         exact = read(Reader(single.model, layout, ends), crops[:256], 64)
@@ -160,7 +164,7 @@ def large(size: str, device: str, rows: list[int], plain: list[int], formulas: i
         action = lambda: model.generate(**inputs, max_new_tokens=NEW_TOKENS, min_new_tokens=NEW_TOKENS, do_sample=False)  # noqa: B023, E731
         with torch.inference_mode():
             action()
-            seconds, written = timed(action, model.device)
+            seconds, _, written = timed(action, model.device)
         table.append({"generate": count, "formulas_s": count / seconds})
         expected = written[0, PROMPT_TOKENS:].tolist()
     reader, limits = Reader(model, layout, (), FloatLinear), device_limits(device)
@@ -172,7 +176,7 @@ def large(size: str, device: str, rows: list[int], plain: list[int], formulas: i
             return list(reader.read(pictures, [NEW_TOKENS] * number, count, count * 192))
 
         action()
-        seconds, found = timed(action, model.device)
+        seconds, _, found = timed(action, model.device)
         tokens = found[0][1].tokens
         row: dict[str, Any] = {"engine": count, "formulas_s": number / seconds}
         row["tokens_s"] = number * NEW_TOKENS / seconds
