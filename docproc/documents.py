@@ -1,6 +1,7 @@
 """Input files: folders to files, a file to an open `Document`; every refusal says what, where and the next step.
 
-The type of a file is read from its content, never from its name. Nothing is decoded here: see pages.py.
+The type of a file is read from its content, never from its name. Nothing is decoded here: see pages.py. PyMuPDF and
+Pillow are imported when a file is opened: a run opens files in its page processes only.
 """
 
 from __future__ import annotations
@@ -11,11 +12,8 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-import pymupdf
-
 from docproc.errors import InputError, UsageError
 from docproc.page_ranges import split_page_ranges
-from docproc.pictures import open_picture, picture_size
 from docproc.records import Failure
 
 if TYPE_CHECKING:
@@ -76,11 +74,7 @@ class Document:
     def sha256(self) -> str:
         """Hash of the file's bytes, hexadecimal; read in pieces at the first use and then kept."""
         if self._sha256 is None:
-            digest = hashlib.sha256()
-            with self.path.open("rb") as file:
-                while piece := file.read(_HASH_CHUNK_BYTES):
-                    digest.update(piece)
-            self._sha256 = digest.hexdigest()
+            self._sha256 = file_sha256(self.path)
         return self._sha256
 
     def page_size(self, number: int) -> tuple[float, float]:
@@ -90,6 +84,8 @@ class Document:
             InputError: The page cannot be read.
         """
         if self.pdf is None:
+            from docproc.pictures import picture_size
+
             return picture_size(self.picture, number - 1, self.name)
         try:
             rect = self.pdf[number - 1].rect
@@ -121,7 +117,22 @@ def open_document(path: Path, password: str | None = None) -> Document:
     media_type = _media_type(path)
     if media_type == "application/pdf":
         return _open_pdf(path, password)
+    from docproc.pictures import open_picture
+
     return Document(path, media_type, picture=open_picture(path, media_type, path_text(path)))
+
+
+def file_sha256(path: Path) -> str:
+    """Hash of a regular file's bytes, hexadecimal.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(_HASH_CHUNK_BYTES):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def expand_inputs(paths: Sequence[Path]) -> tuple[list[Path], list[Failure]]:
@@ -238,6 +249,8 @@ def _guess(head: bytes) -> str:
 
 
 def _open_pdf(path: Path, password: str | None) -> Document:
+    import pymupdf
+
     name = path_text(path)
     # MuPDF would write its warnings to the terminal, between our progress bar and our messages.
     pymupdf.TOOLS.mupdf_display_errors(False)

@@ -1,6 +1,7 @@
 """What a page process does: open a document, and turn one of its pages into formulas and prose.
 
-Everything that parses a file somebody else made runs here, in a process of its own.
+Everything that parses a file somebody else made runs here, in a process of its own. What is heavy is imported by the
+first task, so that the process that only hands out tasks does without.
 """
 
 from __future__ import annotations
@@ -10,13 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docproc.context import with_context
-from docproc.crops import cut_crops
 from docproc.documents import Document, open_document, parse_page_ranges
 from docproc.errors import InputError, UsageError
-from docproc.font_statistics import gather_font_statistics
-from docproc.pages import render_page
 from docproc.records import Block, Failure, FoundPage, Page, Region
-from docproc.regions import find_formula_regions
 
 if TYPE_CHECKING:
     from docproc.font_statistics import FontStatistics
@@ -90,6 +87,8 @@ def look_at(task: DocumentTask) -> DocumentFacts:
     )
     statistics = None
     if document.pdf is not None and task.options.text_layer:
+        from docproc.font_statistics import gather_font_statistics
+
         statistics = gather_font_statistics(document.pdf, range(1, document.page_count + 1))
     return DocumentFacts(
         path=task.path,
@@ -110,6 +109,10 @@ def find_page(document: Document, number: int, statistics: FontStatistics | None
     Raises:
         InputError: The page cannot be rendered.
     """
+    from docproc.crops import cut_crops
+    from docproc.pages import render_page
+    from docproc.regions import find_formula_regions
+
     page = render_page(document, number, use_text_layer=options.text_layer)
     if page.text_layer is not None:
         regions = find_formula_regions(page, statistics, options.regions)
@@ -128,6 +131,7 @@ def _born_digital_prose(document: Document, page: Page, regions: list[Region]) -
 
 def _scanned_page(page: Page, options: FindOptions) -> FoundPage:
     from docproc.cleanup import prepare_scan
+    from docproc.crops import cut_crops
     from docproc.ocr import read_words
     from docproc.ocr_blocks import blocks_from_words, is_doubtful, without_paragraphs
     from docproc.scan_regions import find_in_image

@@ -16,11 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from docproc.documents import expand_inputs
+from docproc.documents import expand_inputs, file_sha256, path_text
 from docproc.errors import ExitCode, OutputError
 from docproc.finding import DocumentFacts, DocumentTask, PageTask, work
-from docproc.formulas import read_formulas
-from docproc.output import write_markdown
 from docproc.records import Failure, FoundPage
 from docproc.store import FormulaStore
 from docproc.workers import Lost, WorkerPool, worker_count
@@ -139,7 +137,9 @@ def _pages(
 ) -> Iterator[_PlannedPage]:
     """Yield every page that was asked for, finished or not, document by document."""
     looks: deque[tuple[Path, Future[DocumentFacts | Failure | Lost]]] = deque()
-    waiting = deque(files)
+    finished = [path for path in files if _is_finished(path, options, model, store)]
+    summary.skipped, summary.has_read = len(finished), bool(finished)
+    waiting = deque(path for path in files if path not in finished)
     while waiting or looks:
         while waiting and len(looks) <= PAGES_PER_WINDOW:
             path = waiting.popleft()
@@ -163,7 +163,7 @@ def _pages(
             _note(Failure("open", facts.name, facts.damage), summary, store, progress)
         unfinished = set(facts.numbers) - state.finished_pages
         summary.has_read |= bool(state.finished_pages)
-        document = _Document(facts, state, unfinished)
+        document = _Document(facts, state, unfinished, has_failed=bool(facts.damage))
         if not unfinished:
             summary.skipped += 1
             # Killed between its last page and its Markdown, or corrected since that was written.
@@ -174,6 +174,17 @@ def _pages(
         progress.add_pages(len(unfinished))
         for number in facts.numbers:
             yield _PlannedPage(document, number)
+
+
+def _is_finished(path: Path, options: RunOptions, model: str, store: FormulaStore) -> bool:
+    """Whether an earlier run has done the whole document: its hash tells, without opening it."""
+    if not store.has_finished_documents() or not path.is_file():
+        return False
+    try:
+        sha256 = file_sha256(path)
+    except OSError:
+        return False  # opening it says why
+    return store.take_up_finished(path_text(path), sha256, options.options_hash(model))
 
 
 def _windows(pages: Iterator[_PlannedPage]) -> Iterator[list[_PlannedPage]]:
@@ -207,6 +218,8 @@ def _finish_window(
     progress: Progress,
 ) -> None:
     """Read the crops of a window and store its unfinished pages in their order; `loading` ends with the model."""
+    from docproc.formulas import read_formulas
+
     results = [_result(page) for page in window if page.found is not None]
     if not results:
         return
@@ -251,6 +264,8 @@ def _result(page: _PlannedPage) -> FoundPage | Failure:
 
 def _finish_document(document: _Document, options: RunOptions, store: FormulaStore, summary: RunSummary) -> None:
     """Write the Markdown, then mark the document as done, so that a kill between the two repeats the writing."""
+    from docproc.output import write_markdown
+
     summary.outputs.append(write_markdown(store, document.state.id, document.facts.path, options))
     store.finish_document(document.state.id, "partial" if document.has_failed else "finished")
 

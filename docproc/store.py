@@ -107,6 +107,22 @@ class FormulaStore:
             finished = frozenset(number for (number,) in rows)
             return DocumentState(document_id, finished, status == "finished" and len(finished) >= page_count)
 
+    def has_finished_documents(self) -> bool:
+        """Whether any document is done."""
+        return bool(self._rows("SELECT 1 FROM documents WHERE status = 'finished' LIMIT 1"))
+
+    def take_up_finished(self, path: str, sha256: str, options_hash: str) -> bool:
+        """Note the newest path of a document of which all pages are done with these options; False if it is not."""
+        rows = self._rows(
+            "SELECT media_type, page_count, title FROM documents WHERE sha256 = ? AND options_hash = ? "
+            "AND status = 'finished'",
+            sha256,
+            options_hash,
+        )
+        if not rows:
+            return False
+        return self.begin_document(path, sha256, options_hash=options_hash, **rows[0]).is_finished
+
     def write_page(
         self, document_id: int, page: FoundPage, formulas: Sequence[Formula], failures: Iterable[Failure] = ()
     ) -> None:

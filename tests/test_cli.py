@@ -19,6 +19,14 @@ def test_help_needs_no_heavy_import() -> None:
     assert result.stdout.strip() == "[]"
 
 
+def test_handing_out_tasks_needs_no_heavy_import() -> None:
+    """A finished document is skipped in under a second: neither PyMuPDF nor the model is looked at."""
+    heavy = {"torch", "transformers", "pymupdf", "PIL", "onnxruntime", "quickjs"}
+    code = f"import sys, docproc.pipeline, docproc.qwen2_vl; print(sorted({heavy!r} & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert result.stdout.strip() == "[]"
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_ends_with_an_example(command: str, docproc: Docproc) -> None:
     result = docproc(command, "--help")

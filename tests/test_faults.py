@@ -1,5 +1,6 @@
 """What docproc promises when things go wrong: a truthful report, nothing lost, nothing doubled."""
 
+import json
 import os
 import shutil
 import signal
@@ -83,6 +84,30 @@ def test_a_finished_document_is_not_read_again(book: Path, undisturbed: Path, do
     assert "1 document done before" in result.stderr
     assert "0 pages" in result.stderr
     assert rows_of(undisturbed / "docproc.db") == before
+
+
+def test_a_finished_document_is_told_by_its_content(
+    book: Path, undisturbed: Path, docproc: Docproc, tmp_path: Path
+) -> None:
+    shutil.copytree(undisturbed, tmp_path / "out")
+    shutil.copy(book, tmp_path / "renamed.pdf")
+    result = docproc("run", tmp_path / "renamed.pdf", "-o", tmp_path / "out", "--device", "no-such-device")
+    assert (result.returncode, result.stdout) == (0, ""), result.stderr
+    assert "1 document done before" in result.stderr
+    (document,) = rows_of(tmp_path / "out" / "docproc.db")["documents"]
+    assert str(tmp_path / "renamed.pdf") in document, "the newest path is kept"
+
+
+def test_a_damaged_document_is_told_again(docproc: Docproc, tmp_path: Path) -> None:
+    with pymupdf.open(SAMPLE) as sample:
+        whole = sample.tobytes(garbage=0)
+    (tmp_path / "cut.pdf").write_bytes(whole[: whole.rindex(b"startxref")])
+    for _ in range(2):
+        result = docproc("run", tmp_path / "cut.pdf", "-o", tmp_path / "out", "--pages", "1")
+        assert result.returncode == 6, result.stderr
+        assert "is damaged" in result.stderr
+        listed = json.loads(docproc("failures", "--json", "-d", tmp_path / "out" / "docproc.db").stdout)
+        assert ["is damaged" in row["reason"] for row in listed] == [True]
 
 
 def bad_files(folder: Path) -> dict[str, str]:
