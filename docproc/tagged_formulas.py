@@ -27,6 +27,7 @@ _THIN_GAP_EM = 0.21
 _MAX_GAP_EM = 2.2
 # Parts of one list, and words inside one pair of braces.
 _MAX_PARTS, _MAX_WORDS = 8, 8
+_COLON_BEFORE_EM, _COLON_AFTER_EM = 0.06, 0.2
 # Brackets stand this near to what they hold.
 _TIGHT_EM = 0.12
 # A stretched space behind a comma.
@@ -59,6 +60,7 @@ def apply_tags(column: Column, tags: Tags) -> None:
             found[-1].append(mark)
             is_inside = True
         found = _rejoin(_complete(found, row.marks, row.size), row.marks, row.size)
+        found = [part for piece in found for part in _part_at_colons(piece, row.size)]
         found = [without_loose_ends(piece, row.marks) for piece in found]
         found = [piece for piece in found if piece and not _is_of_name(piece, row.marks, row.size)]
         pieces.append([] if is_code else [piece for piece in found if not is_plain(piece)])
@@ -125,6 +127,24 @@ def _rejoin(pieces: list[list[Mark]], marks: Sequence[Mark], size: float) -> lis
                     break
         joined.append(piece)
     return joined
+
+
+def _part_at_colons(piece: list[Mark], size: float) -> list[list[Mark]]:
+    r"""Part a piece at a colon of the sentence: right behind a symbol, a word space after it.
+
+    A relation has as much paper before it as behind it, `\colon` at least a tenth of an em.
+    """
+    parts: list[list[Mark]] = [[]]
+    depth = 0
+    for position, mark in enumerate(piece):
+        parts[-1].append(mark)
+        depth += (mark.text in _OPENING) - (mark.text in _CLOSING)
+        if mark.text != ":" or depth or mark.is_script or not 0 < position < len(piece) - 1:
+            continue
+        after = piece[position + 1].gap_before
+        if mark.gap_before < _COLON_BEFORE_EM * size and after > _COLON_AFTER_EM * size:
+            parts.append([])
+    return parts
 
 
 def _may_join(between: Sequence[Mark], size: float, is_set: bool) -> bool:

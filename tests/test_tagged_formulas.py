@@ -1,0 +1,61 @@
+"""From the tagger's probabilities to formulas: what belongs together, and what to the sentence."""
+
+import numpy as np
+import pytest
+
+from docproc.display_formulas import ColumnLayout
+from docproc.font_statistics import FontRole
+from docproc.glyph_tagger import Tags
+from docproc.page_columns import Column
+from docproc.page_marks import Kind, Mark
+from docproc.page_rows import Row
+from docproc.records import Box, Glyph
+from docproc.tagged_formulas import apply_tags
+
+LAYOUT = ColumnLayout(72.0, 523.0, (72.0,), 12.0)
+
+
+def found(text: str, tagged: str, first_kind: Kind | None = None) -> list[str]:
+    """The formulas of a line: `tagged` has + under characters that the tagger takes for mathematics.
+
+    A blank in `text` is a word space (0.3 em); all else stands close.
+    """
+    row, x, inline = Row(100.0, 10.0, 1), 200.0, []
+    for index, char in enumerate(text):
+        if char == " ":
+            x += 3.0
+            continue
+        glyph = Glyph(char, Box(x, 93.5, x + 5, 100), (x, 100.0), 10.0, "CMMI10")
+        mark = Mark(index, glyph, FontRole.MATH, has_space_before=text[index - 1] == " ")
+        mark.kind = Kind.MATH if tagged[index] == "+" else Kind.WORD
+        row.marks.append(mark)
+        inline.append(float(tagged[index] == "+"))
+        x += 5.0
+    if first_kind is not None:
+        row.marks[0].kind = first_kind
+    row.sort()
+    column = Column(1, [row], LAYOUT, [[]], 10.0, [])
+    marks, zeros = np.array(inline), np.zeros(len(inline))
+    apply_tags(column, Tags(marks, zeros, zeros, np.zeros(1), np.zeros(1)))
+    return ["".join(mark.text for mark in piece) for piece in column.pieces[0]]
+
+
+@pytest.mark.parametrize(
+    ("text", "tagged", "formulas"),
+    [
+        ("all h: k=2 so", "    ++ +++   ", ["h", "k=2"]),
+        ("all f : A=B so", "    + + +++   ", ["f:A=B"]),
+        ("to {a, b} so", "   ++  ++   ", ["{a,b}"]),
+        ("to {a is b} so", "   ++    ++   ", ["{aisb}"]),
+        ("to (a is b) so", "   ++    ++   ", ["a", "b"]),
+        ("to (a,b) so", "    +++    ", ["(a,b)"]),
+        ("to n/a so", "   +      ", []),
+        ("to u: so", "   ++   ", ["u"]),
+    ],
+)
+def test_pieces(text: str, tagged: str, formulas: list[str]) -> None:
+    assert found(text, tagged) == formulas
+
+
+def test_the_bullet_of_an_item_is_left_out() -> None:
+    assert found("• x=0 or", "+ +++   ", Kind.NOTE) == ["x=0"]
