@@ -50,8 +50,8 @@ def apply_tags(column: Column, tags: Tags) -> None:
         )
         found: list[list[Mark]] = []
         is_inside = False
-        shares = _shared(tags.inline[start:end], row)
-        for mark, inline, begins in zip(row.marks, shares, tags.starts[start:end], strict=True):
+        shares, starts = _with_slashes(_shared(tags.inline[start:end], row), tags.starts[start:end], row)
+        for mark, inline, begins in zip(row.marks, shares, starts, strict=True):
             if inline <= _THRESHOLD:
                 is_inside = False
                 continue
@@ -166,6 +166,20 @@ def _may_join(between: Sequence[Mark], size: float, is_set: bool) -> bool:
 def _depth(piece: Sequence[Mark]) -> int:
     """How many brackets stay open (or, if negative, are closed that were not opened)."""
     return sum((mark.text in _OPENING) - (mark.text in _CLOSING) for mark in piece)
+
+
+def _with_slashes(inline: np.ndarray, starts: np.ndarray, row: Row) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities in which the slash of a negated relation goes with the relation, and neither begins a formula."""
+    if all(mark.text != "\u0338" for mark in row.marks):
+        return inline, starts
+    inline, starts = inline.copy(), starts.copy()
+    for place, mark in enumerate(row.marks[:-1]):
+        if mark.text == "\u0338" and inline[place + 1] > _THRESHOLD:
+            inline[place] = 1
+            starts[place + 1] = 0
+            if place and inline[place - 1] > _THRESHOLD:
+                starts[place] = 0
+    return inline, starts
 
 
 def _shared(inline: np.ndarray, row: Row) -> np.ndarray:
