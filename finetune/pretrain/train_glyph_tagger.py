@@ -3,9 +3,10 @@ r"""Train the network that tags the glyphs and rows of born-digital pages (docpr
     python -m finetune.pretrain.pages --formulas FILE… --out DIR --count 400 --seed 1001
     python -m finetune.pretrain.train_glyph_tagger --pages DIR… --out docproc/model/glyph_tagger.npz
 
-The shipped weights: seed 1001, 14 epochs; then seeds 1001 and 1003 (400 pages each) and 1002 (60 pages, `--no-formulas`),
-`--epochs 5 --start … --keep 0`; then with seed 1005 (330 pages) too, `--epochs 5 --start …`. 25 minutes on one core,
-15 of them for the pages. Nothing here knows a font by name, so that pages in fonts never seen are read as well.
+The shipped weights: seed 1001, 14 epochs; then seeds 1001 and 1003 (400 pages each) and 1002 (60 pages,
+`--no-formulas`), `--epochs 5 --start … --keep 0`; then with seed 1005 (330 pages) too, `--epochs 5 --start …`.
+25 minutes on one core, 15 of them for the pages. Nothing here knows a font by name, so that pages in fonts never seen
+are read as well.
 """
 
 from __future__ import annotations
