@@ -14,6 +14,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from docproc.errors import DependencyError
+
 # Height of an x at the working scale, in pixels: A4 with 10 pt text is then about 930 x 1310 pixels.
 WORKING_X_HEIGHT = 7.0
 # The maps have one cell for so many working pixels each way.
@@ -62,7 +64,7 @@ def detect_formulas(image: np.ndarray, x_height: float) -> FormulaMaps:
         The maps.
 
     Raises:
-        cv2.error: The network's file is missing or damaged.
+        DependencyError: The network's file is missing or damaged.
     """
     small, scale = to_working_scale(image, x_height)
     height, width = small.shape
@@ -105,5 +107,7 @@ def to_cells(answer: np.ndarray) -> np.ndarray:
 @cache
 def _network(path: Path) -> cv2.dnn.Net:
     # The classic engine is a quarter faster on this network than the new one of OpenCV 5, which is the default there.
-    engine = getattr(cv2.dnn, "ENGINE_CLASSIC", None)
-    return cv2.dnn.readNetFromONNX(str(path)) if engine is None else cv2.dnn.readNetFromONNX(str(path), engine)
+    try:
+        return cv2.dnn.readNetFromONNX(str(path), cv2.dnn.ENGINE_CLASSIC)
+    except cv2.error as error:
+        raise DependencyError(f"{path} is missing or damaged: install docproc anew") from error

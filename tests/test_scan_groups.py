@@ -1,8 +1,12 @@
 """Grouping of ink by the network's maps; the maps here are painted from the truth of drawn pages."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from docproc import scan_detector
+from docproc.errors import DependencyError
 from docproc.ocr import OcrWord
 from docproc.options import RegionOptions
 from docproc.records import Box, FormulaKind, Page
@@ -126,6 +130,13 @@ def test_cells_are_parted_from_channels() -> None:
     assert cells.shape == (CHANNELS, 4, 6)
     assert cells[2, 2, 5] == 5.0
     assert np.count_nonzero(cells) == 1
+
+
+def test_a_damaged_network_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "net.onnx").write_bytes(b"no network")
+    monkeypatch.setattr(scan_detector, "_MODEL", tmp_path / "net.onnx")
+    with pytest.raises(DependencyError, match="install docproc anew"):
+        detect_formulas(draw_page(DPI)[0], 10.0)
 
 
 @pytest.mark.skipif(not has_detector(), reason="this installation has no network")
