@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import cv2
@@ -11,6 +11,7 @@ import numpy as np
 from docproc.records import Box, FormulaKind, Region
 from docproc.scan_boxes import EQUATION_NUMBER, box_around, in_reading_order, rows_of, soft_box
 from docproc.scan_columns import find_gutters_of_ink
+from docproc.scan_cores import FORMULA, find_cores
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,12 +22,17 @@ if TYPE_CHECKING:
     from docproc.scan_ink import Ink
 
 _POINTS_PER_INCH = 72.0
-# A piece of ink is of a formula if its cells say so with this probability on average.
-_FORMULA, _NUMBER, _CORE = 0.5, 0.5, 0.5
-# A piece farther than this from every core is a formula of its own or nothing.
-_REACH_EM = 1.0
-# Ink that grew together with a formula's neighbor sticks out of the formula's cells by more than this.
-_OUTSIDE_EM = 0.5
+# A piece of ink is of an equation number if its cells say so with this probability on average, see FORMULA.
+_NUMBER = 0.5
+# Base lines of text are at least this far apart, those of a fraction in a line of text 0.74 (TeX's text style).
+_LINE_PITCH_EM = 1.0
+# What lies in a display's box with this share of its own is part of it.
+_INSIDE = 0.8
+# A piece farther than this from every core is none.
+_REACH_EM = 0.5
+# Ink that grew together with a formula's neighbor sticks out of the formula's cells by more than this; faint ink of
+# which a piece is missing stays inside by more than that.
+_OUTSIDE_EM, _MISSING_EM = 0.5, 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,15 @@ class _Votes:
     formula: np.ndarray
     display: np.ndarray
     number: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Pieces of ink that are one formula, and its box in pixels."""
+
+    kind: FormulaKind
+    parts: list[int]
+    box: Box
 
 
 def group_formulas(ink: Ink, maps: FormulaMaps, page: Page, words: Sequence[OcrWord] | None) -> list[Region]:
@@ -53,23 +68,29 @@ def group_formulas(ink: Ink, maps: FormulaMaps, page: Page, words: Sequence[OcrW
     zoom = page.dpi / _POINTS_PER_INCH
     cells = _cells_of(ink.boxes, maps)
     votes = _vote(cells, maps)
-    cores, nearest, distance = _cores(maps)
-    is_formula = (votes.formula > _FORMULA) & (votes.formula >= votes.number)
+    cores = find_cores(maps, ink.em * maps.cells_a_pixel)
+    is_formula = (votes.formula > FORMULA) & (votes.formula >= votes.number)
     groups: dict[int, list[int]] = {}
     for part in np.flatnonzero(is_formula).tolist():
-        core = _core_of(cells[part], cores, nearest, distance, _REACH_EM * ink.em * maps.cells_a_pixel)
+        core = cores.of(cells[part], _REACH_EM * ink.em * maps.cells_a_pixel)
         if core:
             groups.setdefault(core, []).append(part)
     numbers = _numbers(ink, np.flatnonzero((votes.number > _NUMBER) & ~is_formula).tolist(), words, zoom)
-    regions = []
-    for parts in groups.values():
+    frames = cores.frames(maps)
+    found = []
+    for core, parts in groups.items():
         share = float(np.average(votes.display[parts], weights=ink.areas[parts]))
         kind = FormulaKind.DISPLAY if share > 0.5 else FormulaKind.INLINE
-        box = soft_box(ink, _hugging(ink, parts, cells, maps)).scaled(1 / zoom)
-        rows: list[Box] = []
-        if kind is FormulaKind.DISPLAY:
-            rows = [row.scaled(1 / zoom) for row in rows_of(ink, parts)]
-        regions.append(Region(kind, box, tuple(rows) if len(rows) > 1 else (), None))
+        text_lines = _text_lines(ink, parts) if kind is FormulaKind.INLINE else [parts]
+        if len(text_lines) > 1:
+            found += [_Group(kind, line, box_around(ink, line)) for line in text_lines]
+        else:
+            found.append(_Group(kind, parts, _fitted(ink, parts, frames.get(core))))
+    regions = []
+    for group in _absorbed(found):
+        rows = rows_of(ink, group.parts) if group.kind is FormulaKind.DISPLAY else []
+        lines = tuple(row.scaled(1 / zoom) for row in rows) if len(rows) > 1 else ()
+        regions.append(Region(group.kind, soft_box(ink, group.box).scaled(1 / zoom), lines, None))
     regions = _with_numbers(regions, numbers, ink.em / zoom)
     return in_reading_order(regions, [gutter / zoom for gutter in find_gutters_of_ink(ink)], ink.em / zoom)
 
@@ -99,44 +120,72 @@ def _mean(values: np.ndarray, cells: np.ndarray) -> np.ndarray:
     return np.asarray((sums[y1, x1] - sums[y0, x1] - sums[y1, x0] + sums[y0, x0]) / ((x1 - x0) * (y1 - y0)))
 
 
-def _cores(maps: FormulaMaps) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Number of the core in each cell (0 = none), number of the nearest one, and how many cells away it is."""
-    is_core = ((maps.core > _CORE) & (maps.inline + maps.display > _FORMULA)).astype(np.uint8)
-    count, cores = cv2.connectedComponents(is_core, connectivity=4)
-    if count < 2:
-        return cores, cores, np.full(cores.shape, np.inf, np.float32)
-    distance, zone = cv2.distanceTransformWithLabels(1 - is_core, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-    # Zones are numbered by the core cell that they are nearest to.
-    number_of_zone = np.zeros(int(zone.max()) + 1, cores.dtype)
-    inside = is_core > 0
-    number_of_zone[zone[inside]] = cores[inside]
-    return cores, number_of_zone[zone], distance
+def _text_lines(ink: Ink, parts: list[int]) -> list[list[int]]:
+    """Part ink that was taken for one inline formula where white parts two lines of text; not at a fraction bar."""
+    order = sorted(parts, key=lambda part: int(ink.boxes[part, 1]))
+    lines: list[list[int]] = [[order[0]]]
+    bottom = int(ink.boxes[order[0], 3])
+    for part in order[1:]:
+        if ink.boxes[part, 1] >= bottom:
+            lines.append([])
+        lines[-1].append(part)
+        bottom = max(bottom, int(ink.boxes[part, 3]))
+    joined = [lines[0]]
+    for line in lines[1:]:
+        if _are_lines(ink, joined[-1], line):
+            joined.append(line)
+        else:
+            joined[-1] = joined[-1] + line
+    return joined
 
 
-def _core_of(cell_box: np.ndarray, cores: np.ndarray, nearest: np.ndarray, distance: np.ndarray, reach: float) -> int:
-    """The core that most cells of a piece lie in, or the nearest one within reach; 0 if there is none."""
-    x0, y0, x1, y1 = cell_box
-    own = cores[y0:y1, x0:x1]
-    counts = np.bincount(own[own > 0]) if own.any() else np.zeros(0)
-    if counts.size:
-        return int(counts.argmax())
-    away = distance[y0:y1, x0:x1]
-    place = np.unravel_index(int(away.argmin()), away.shape)
-    return int(nearest[y0:y1, x0:x1][place]) if away[place] <= reach else 0
+def _are_lines(ink: Ink, upper: list[int], lower: list[int]) -> bool:
+    """Whether letters stand on two base lines at a line's distance, without a fraction bar between them."""
+    feet = []
+    for parts in (upper, lower):
+        boxes = ink.boxes[parts]
+        letters = boxes[(boxes[:, 3] - boxes[:, 1]) > 0.7 * ink.x_height]
+        if not len(letters):
+            return False
+        feet.append(float(np.median(letters[:, 3])))
+    low, high = ink.boxes[upper], ink.boxes[lower]
+    ends = np.vstack([low[low[:, 3] == low[:, 3].max()], high[high[:, 1] == high[:, 1].min()]])
+    is_bar = (ends[:, 2] - ends[:, 0] > 0.6 * ink.em) & (ends[:, 3] - ends[:, 1] < 0.2 * ink.em)
+    return feet[1] - feet[0] > _LINE_PITCH_EM * ink.em and not bool(is_bar.any())
 
 
-def _hugging(ink: Ink, parts: list[int], cells: np.ndarray, maps: FormulaMaps) -> Box:
-    """Box around a formula's ink; what grew together with a word beside it ends where the formula does."""
+def _fitted(ink: Ink, parts: list[int], frame: Box | None) -> Box:
+    """Box around a formula's ink, brought to the frame of its cells on a side where the two are far apart.
+
+    What grew together with a word beside it ends where the formula does; of faint ink, which the threshold takes away,
+    the cells still know.
+    """
     box = box_around(ink, parts)
-    slack = _OUTSIDE_EM * ink.em
-    y0, y1 = int(cells[parts, 1].min()), int(cells[parts, 3].max())
-    x0, x1 = int(cells[parts, 0].min()), int(cells[parts, 2].max())
-    inside = (maps.inline + maps.display)[y0:y1, x0:x1] > _FORMULA
-    columns = np.flatnonzero(inside.any(axis=0))
-    if not columns.size:
+    if frame is None:
         return box
-    left, right = (x0 + columns[0]) / maps.cells_a_pixel, (x0 + columns[-1] + 1) / maps.cells_a_pixel
-    return Box(left if left - box.x0 > slack else box.x0, box.y0, right if box.x1 - right > slack else box.x1, box.y1)
+    out, in_ = _OUTSIDE_EM * ink.em, _MISSING_EM * ink.em
+
+    def fit(edge: float, of_cells: float, outward: int) -> float:
+        beyond = (edge - of_cells) * outward
+        return of_cells if beyond > out or -beyond > in_ else edge
+
+    left, right = fit(box.x0, frame.x0, -1), fit(box.x1, frame.x1, 1)
+    top, bottom = min(box.y0, fit(box.y0, frame.y0, -1)), max(box.y1, fit(box.y1, frame.y1, 1))
+    return Box(left, top, right, bottom)
+
+
+def _absorbed(groups: list[_Group]) -> list[_Group]:
+    """Give to each display what lies in its box."""
+    kept: list[_Group] = []
+    for group in sorted(groups, key=lambda group: (group.kind is not FormulaKind.DISPLAY, -group.box.area)):
+        for index, display in enumerate(kept):
+            is_inside = (display.box & group.box).area > _INSIDE * group.box.area
+            if display.kind is FormulaKind.DISPLAY and is_inside:
+                kept[index] = _Group(display.kind, display.parts + group.parts, display.box | group.box)
+                break
+        else:
+            kept.append(group)
+    return kept
 
 
 def _numbers(ink: Ink, parts: list[int], words: Sequence[OcrWord] | None, zoom: float) -> list[tuple[Box, str | None]]:
@@ -162,8 +211,6 @@ def _numbers(ink: Ink, parts: list[int], words: Sequence[OcrWord] | None, zoom: 
 
 def _with_numbers(regions: list[Region], numbers: list[tuple[Box, str | None]], em: float) -> list[Region]:
     """Give each number to the display on its height, the nearest one across."""
-    from dataclasses import replace
-
     for box, text in sorted(numbers, key=lambda number: -number[0].y0):  # of several, the first one stays
         best, best_gap = None, float("inf")
         for index, region in enumerate(regions):
