@@ -254,6 +254,13 @@ def test_what_does_not_typeset_is_left_out_and_costs_nothing_else():
     assert [i for _, i in sheet.pages] == [0, 2]
 
 
+@needs_tex
+def test_a_page_that_tex_refuses_does_not_shift_the_others():
+    sheet = typeset([Job("x"), Job(r"\raisebox{12000pt}{y}\rule[-9000pt]{1pt}{9000pt}"), Job("z^{2}")])
+    assert sheet is not None
+    assert sheet.pages == [(0, 0), (1, 2)]
+
+
 def test_degrading_keeps_pictures_dark_on_light():
     rng = random.Random(5)
     np.random.seed(5)

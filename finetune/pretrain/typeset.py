@@ -170,10 +170,19 @@ def typeset(
             shipped.append(int(line[4:]))
         elif line.startswith(("! ", "Missing character", "Overfull")):
             bad.add(current)
-    if b"%%EOF" not in pdf[-1024:]:
+            if line.startswith("! Huge page"):  # announced, but TeX leaves it out
+                shipped.pop()
+    if b"%%EOF" not in pdf[-1024:] or _page_count(pdf) != len(shipped):
         return None
     em = SIZES[size][points - 10]
     return Sheet(pdf, [(page, i) for page, i in enumerate(shipped) if i not in bad], em, family)
+
+
+def _page_count(pdf: bytes) -> int:
+    import pymupdf
+
+    with pymupdf.open("pdf", pdf) as document:
+        return int(document.page_count)
 
 
 def _preamble(family: str, points: int) -> str:
