@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from docproc.confidence import Calibration, load_calibration
 from docproc.errors import DependencyError
 
 BUILT_IN = "built-in"
@@ -28,6 +29,8 @@ class LoadedModel:
     """`Qwen2VLForConditionalGeneration` in eval mode on its device."""
     processor: Any
     """`Qwen2VLProcessor` without its video part, which needs torchvision."""
+    calibration: Calibration | None = None
+    """How sure its readings are; None if nobody has measured it for this checkpoint."""
 
 
 def model_name(model: str, adapter: Path | None = None) -> str:
@@ -99,10 +102,6 @@ def load_model_and_processor(
 
     where = resolve_device(device)
     _quieten()
-    if (
-        model == BUILT_IN and not (BUILT_IN_FOLDER / "config.json").is_file()
-    ):  # until the first training round has landed
-        model = str(BUILT_IN_FOLDER.parent / "model-dev")
     dtype = dtype or (torch.bfloat16 if where.startswith("cuda") else torch.float32)
     model_name(model, adapter)  # a path that is meant as one must not be taken for a hub name
     model, adapter = _unfolded(model, adapter)
@@ -125,7 +124,8 @@ def load_model_and_processor(
         loaded = _with_adapter(loaded, adapter, merge=not load_in_4bit)
     if not load_in_4bit:
         loaded = loaded.to(where)
-    return LoadedModel(loaded.eval(), processor)
+    calibration = load_calibration(Path(source)) if adapter is None else None
+    return LoadedModel(loaded.eval(), processor, calibration)
 
 
 def load_processor(source: str) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import platform
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from docproc.checkpoints import LoadedModel, is_built_in, load_model_and_processor, model_name
+from docproc.confidence import uncalibrated
 from docproc.recognition import OutOfMemoryError, max_new_tokens
 from docproc.records import Recognition
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from docproc.engine.linear import Kind
     from docproc.engine.reader import Reader
+    from docproc.engine.rows import Decoded
     from docproc.options import RunOptions
 
 # Token by which the built-in model says that the picture holds no formula.
@@ -64,7 +65,7 @@ class Qwen2VLRecognizer:
         from docproc.engine.reader import Reader
 
         loaded = self._load()
-        model, self._tokenizer = loaded.model, loaded.processor.tokenizer
+        model, self._tokenizer, self._calibration = loaded.model, loaded.processor.tokenizer, loaded.calibration
         ends = getattr(model.generation_config, "eos_token_id", None)
         ends = [*(ends if isinstance(ends, list) else [ends]), self._tokenizer.eos_token_id]
         kind = None if self._is_shared else kind_for(model)
@@ -106,7 +107,7 @@ class Qwen2VLRecognizer:
                 text = self._tokenizer.decode(row.tokens, skip_special_tokens=True).strip()
                 refused = row.tokens[:1] == [self._not_a_formula]
                 reason = "not-a-formula" if refused else row.stop_reason
-                yield index, Recognition(text, math.exp(row.mean_log_probability), reason)
+                yield index, Recognition(text, self._confidence(row), reason)
         except (torch.OutOfMemoryError, MemoryError) as error:
             self._free_memory()
             raise OutOfMemoryError from error
@@ -116,6 +117,11 @@ class Qwen2VLRecognizer:
                 raise
             self._free_memory()
             raise OutOfMemoryError from error
+
+    def _confidence(self, row: Decoded) -> float:
+        if self._calibration is None:
+            return uncalibrated(row.mean_log_probability)
+        return self._calibration.confidence(row.mean_log_probability, len(row.tokens) + (row.stop_reason == "end"))
 
     def _free_memory(self) -> None:
         import gc
