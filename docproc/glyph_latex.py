@@ -24,6 +24,7 @@ _MAX_GAP_EM = 0.75
 _WORD_SPACE_EM = 0.2
 # The space behind a comma of mathematics is 1/6 em.
 _THIN_GAP_EM = 0.2
+_MODELS_GAP_EM = 0.1
 _OPERATORS = frozenset(
     [
         "sin",
@@ -224,6 +225,9 @@ def _write(marks: list[Mark], base_y: float, base_size: float, level: int) -> st
             while j < len(atoms) and _goes_on(atoms[j - 1], atoms[j]):
                 j += 1
         text = _styled(atoms[i:j])
+        if parts and parts[-1] == r"\lim" and text in (r"\sup", r"\inf"):
+            parts.pop()
+            text = rf"\lim{text[1:]}"
         parts.append(text + _scripts(atoms[j - 1], base_y, base_size, level))
         i = j
     return _joined(parts)
@@ -272,6 +276,9 @@ def _atoms(marks: list[Mark], base_y: float, base_size: float) -> list[_Atom]:
             continue
         elif position and mark.gap_before > _MAX_GAP_EM * base_size:
             raise _DoubtError
+        if symbol == "=" and atoms and atoms[-1].symbol == "|" and mark.gap_before < _MODELS_GAP_EM * base_size:
+            atoms[-1].symbol = r"\models"  # a bar and an equals sign would stand 0.28 em apart
+            continue
         if symbol == r"\prime":
             raise _DoubtError  # a prime of full size hangs: not met in TeX
         atoms.append(_Atom(symbol, style, [mark]))

@@ -11,7 +11,7 @@ from docproc.records import Box, Glyph
 
 
 def marks(*parts: tuple[str, str, float]) -> list[Mark]:
-    """Marks from (characters, font, shift up in em); shifted ones are set at 7 pt, a blank makes a gap of 0.28 em.
+    """Marks from (characters, font, shift up in em); shifted ones are set at 7 pt; blanks are 0.28 em, ~ 1/6 em.
 
     A superscript right after a subscript stands above it.
     """
@@ -23,8 +23,8 @@ def marks(*parts: tuple[str, str, float]) -> list[Mark]:
         x = start if shift * last_shift < 0 else x
         start, last_shift = x, shift
         for char in text:
-            if char == " ":
-                x += 2.8
+            if char in " ~":
+                x += 2.8 if char == " " else 1.67
                 continue
             y = 100 - 10 * shift
             top = 0.69 if char in "ϕφhdlb()" else 0.45
@@ -52,6 +52,9 @@ def marks(*parts: tuple[str, str, float]) -> list[Mark]:
         ([("ϕ", "CMMI10", 0)], r"\phi"),
         ([("g", "EUFM10", 0)], r"\mathfrak{g}"),
         ([("p", "txmia", 0)], r"\mathfrak{p}"),
+        ([("lim~sup", "CMR10", 0), ("x", "CMMI10", 0)], r"\limsup x"),
+        ([("M", "CMMI10", 0), (" |", "CMSY10", 0), ("=", "CMR10", 0), (" p", "CMMI10", 0)], r"M\models p"),
+        ([("|", "CMSY10", 0), (" =", "CMR10", 0), (" p", "CMMI10", 0)], "|=p"),
         ([("Z", "HFBRBS10", 0)], r"\mathbb{Z}"),
         ([("v", "CMBX10", 0), (" + ", "CMR10", 0), ("x", "CMMI10", 0)], r"\mathbf{v}+x"),
         ([("𝑥", "STIXTwoMath-Regular", 0), ("𝐑", "STIXTwoMath-Regular", 0)], r"x\mathbf{R}"),
