@@ -64,7 +64,7 @@ def take_apart(layer: TextLayer, width_pt: float, statistics: FontStatistics) ->
     if not marks:
         return []
     sizes = Counter(round(mark.size, 1) for mark in marks if mark.kind is Kind.WORD)
-    size = sizes.most_common(1)[0][0] if sizes else statistics.body_size_pt
+    size = max(sizes.most_common(1)[0][0] if sizes else statistics.body_size_pt, 1.0)
     marks = _outside_figures(marks, [figure for figure in layer.figures if figure not in layer.frames])
     columns: list[Column] = []
     for number, part in sorted(assign_columns(marks, find_gutters(marks, width_pt)).items()):

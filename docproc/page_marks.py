@@ -38,6 +38,8 @@ _PIECES = {
     }.items()
     for piece in pieces
 }  # fmt: skip
+# Smaller glyphs cannot be seen; some producers hide text so.
+_MIN_SIZE_PT = 0.5
 _MICRO_AND_UNITS = frozenset("µΩ°")
 
 
@@ -115,7 +117,7 @@ def make_marks(glyphs: Sequence[Glyph], statistics: FontStatistics) -> list[Mark
     has_space = True
     roles: dict[str, FontRole] = {}
     for index, glyph in enumerate(glyphs):
-        if glyph.text.isspace() or glyph.text == "\u00ad" or not glyph.text:
+        if glyph.text.isspace() or glyph.text == "\u00ad" or not glyph.text or glyph.size_pt < _MIN_SIZE_PT:
             has_space = True
             continue
         role = roles.get(glyph.font)

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import random
 import re
 
 import pymupdf
@@ -115,6 +116,24 @@ def test_code_is_no_formula() -> None:
     lines = [line_of(text, 100 + 12 * i) for i, text in enumerate(PROSE)]
     lines += [line_of(text, 160 + 12 * i, font="Some-Mono") for i, text in enumerate(code)]
     assert find_in_lines(lines, **{"Some-Mono": FontRole.CODE}) == []
+
+
+def test_random_layers_do_not_raise() -> None:
+    """Sizes of 0, glyphs off the page, ink without width, control codes: all of it was seen in real PDFs."""
+    for seed in range(60):
+        draw = random.Random(seed)
+        glyphs = []
+        for _ in range(draw.randint(1, 90)):
+            x, y = draw.uniform(-20, 620), draw.choice([100, 112, draw.uniform(-10, 850)])
+            size = draw.choice([0, 0.001, 7, 10, 10, 12, 200])
+            box = Box(x, y - 0.7 * size, x + draw.choice([0, 0.5 * size]), y)
+            text = draw.choice([*"abx(){}|=+-∑∫√α01.,:•†\u0338\u0302\ufffd\uf061𝑥 \x01", "fi", ""])
+            font = draw.choice(["CMMI10", "CMR10", "Serif", "CMEX10", ""])
+            glyphs.append(Glyph(text, box, (x, y), size, font, ink=draw.choice([None, box])))
+        rules = (Box(90, 95, 140, 95.4), Box(90, 120, 400, 120), Box(300, 90, 300.4, 200))
+        for region in find_in_text_layer(TextLayer(tuple(glyphs), rules), 595, 842, None, RegionOptions()):
+            assert region.box.x0 <= region.box.x1
+            assert region.box.y0 <= region.box.y1
 
 
 @pytest.mark.parametrize(
