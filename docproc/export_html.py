@@ -28,7 +28,7 @@ _HEAD = """<!doctype html>
 body { max-width: 60rem; margin: auto; padding: 1rem }
 figure { position: relative; margin: 1rem 0; line-height: 0; background: white }
 figure img { width: 100% }
-figure a { position: absolute; border: 2px solid #06c; background: #06c1 }
+figure a { position: absolute; border: 1px solid #06c; margin: -1px; background: #06c1 }
 article { border-top: 1px solid #8886; padding: .5rem 0; overflow-x: auto }
 article:target { background: #fc03 }
 math[display=block] { font-size: 1.2rem }

@@ -6,6 +6,7 @@ import heapq
 import json
 import math
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from docproc.latex.paths import path_term, paths
@@ -64,9 +65,12 @@ class StructureQuery:
     def formulas_with(self, path: str) -> frozenset[int] | None:
         """Formulas that have a path; None if they are too many to be of use."""
         if path not in self._known:
-            sql = "SELECT rowid FROM formula_paths WHERE formula_paths MATCH ? LIMIT ?"
-            rows = self.connection.execute(sql, (f'"{path_term(path)}"', _COMMON + 1)).fetchall()
-            self._known[path] = None if len(rows) > _COMMON else frozenset(row[0] for row in rows)
+            term = f'"{path_term(path)}"'
+            sql = "SELECT rowid FROM formula_paths WHERE formula_paths MATCH ?"
+            # To see that it is common without taking its rows over into Python is three times faster on the whole.
+            is_common = self.connection.execute(f"{sql} LIMIT 1 OFFSET ?", (term, _COMMON)).fetchone() is not None
+            rows = [] if is_common else self.connection.execute(sql, (term,)).fetchall()
+            self._known[path] = None if is_common else frozenset(row[0] for row in rows)
         return self._known[path]
 
 
@@ -143,7 +147,7 @@ def find_similar(query: StructureQuery, limit: int) -> list[int]:
         if followed >= _MAX_FOLLOWED:
             break
     weight, size = sum(weights.values()), sum(map(count_leaves, query.patterns))
-    best = heapq.nsmallest(_MAX_SCORED, scores, key=lambda formula_id: (-scores[formula_id], formula_id))
+    best = [formula_id for formula_id, _ in heapq.nlargest(_MAX_SCORED, scores.items(), key=itemgetter(1))]
     rows = _tree_rows(query, best, _MAX_SCORED)
     rows.sort(key=lambda row: (-scores[row[1]] / (size + row[0]), row[1]))  # the long ones have more of everything
     likeness: list[tuple[float, int, int]] = []
