@@ -193,7 +193,10 @@ def test_an_output_that_is_a_file_is_exit_code_5(docproc: Docproc, tmp_path: Pat
 
 
 def test_ctrl_c_keeps_what_is_done(book: Path, docproc: Docproc, tmp_path: Path) -> None:
+    # A job in the background ignores Ctrl-C, and its children would too.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     run = subprocess.Popen(docproc_command("run", book, "-o", tmp_path), stderr=subprocess.PIPE, text=True)
+    signal.signal(signal.SIGINT, before)
     deadline = time.monotonic() + 200
     while time.monotonic() < deadline and run.poll() is None and done(tmp_path / "docproc.db") < 1:
         time.sleep(0.05)
