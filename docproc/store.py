@@ -112,7 +112,11 @@ class FormulaStore:
         return bool(self._rows("SELECT 1 FROM documents WHERE status = 'finished' LIMIT 1"))
 
     def take_up_finished(self, path: str, sha256: str, options_hash: str) -> bool:
-        """Note the newest path of a document of which all pages are done with these options; False if it is not."""
+        """Note the newest path of a document that is done with these options.
+
+        Returns:
+            False if pages are left to do, or if corrections are to be taken into its Markdown.
+        """
         rows = self._rows(
             "SELECT media_type, page_count, title FROM documents WHERE sha256 = ? AND options_hash = ? "
             "AND status = 'finished'",
@@ -121,7 +125,8 @@ class FormulaStore:
         )
         if not rows:
             return False
-        return self.begin_document(path, sha256, options_hash=options_hash, **rows[0]).is_finished
+        state = self.begin_document(path, sha256, options_hash=options_hash, **rows[0])
+        return state.is_finished and not self.has_new_reviews(state.id)
 
     def write_page(
         self, document_id: int, page: FoundPage, formulas: Sequence[Formula], failures: Iterable[Failure] = ()
