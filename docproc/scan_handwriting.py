@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 # Share of pieces of ink that are just as high as an x: 0.26-0.63 on 18 printed pages (degraded scans), 0.09-0.20 on 8
 # handwritten ones. Mean confidence of the OCR: 0.97-0.99 and 0.72-0.83.
 _EVEN_SHARE, _EVEN_SHARE_ALONE, _SURE = 0.25, 0.22, 0.9
+# Of letters whose feet lie within half an em of each other, the share within 0.06 em: 0.49-0.99 on 130 printed pages,
+# bold and broken scans with uneven heights among them, 0.23-0.33 on 8 handwritten ones.
+_LEVEL_SHARE, _LEVEL_EM, _AROUND_EM = 0.42, 0.06, 0.5
+# Feet are compared within strips of this width, so that a line that bends a little stays level.
+_STRIP_EM = 14.0
 _RELATION = re.compile(r"[=≠<>≤≥≈≡∼∈⊂→⇒√∑∫∂∇+∥|^α-ωΓ-Ω]")
 
 
@@ -33,9 +38,32 @@ def is_handwritten(ink: Ink, words: Sequence[OcrWord] | None) -> bool:
     if heights.size < 20:
         return False
     even = float((np.abs(heights - ink.x_height) <= max(1.0, 0.08 * ink.x_height)).mean())
+    if _levelness(ink) > _LEVEL_SHARE:
+        return False
     if not words:
         return even < _EVEN_SHARE_ALONE
     return even < _EVEN_SHARE and sum(word.confidence for word in words) / len(words) < _SURE
+
+
+def _levelness(ink: Ink) -> float:
+    """How sharply letters stand on lines: see `_LEVEL_SHARE`; 1 where there are too few to say."""
+    letters = ink.boxes[(ink.heights > 0.6 * ink.x_height) & (ink.heights < 3 * ink.x_height)]
+    if len(letters) < 20:
+        return 1.0
+    strips = ((letters[:, 0] + letters[:, 2]) / 2 / (_STRIP_EM * ink.em)).astype(np.int64)
+    level = around = 0
+    for strip in np.unique(strips):
+        feet = np.sort(letters[strips == strip, 3].astype(np.float64))
+        level += _neighbors(feet, max(1.0, _LEVEL_EM * ink.em))
+        around += _neighbors(feet, _AROUND_EM * ink.em)
+    return level / around if around else 1.0
+
+
+def _neighbors(values: np.ndarray, reach: float) -> int:
+    """How many pairs of sorted values are within reach, both ways."""
+    last = np.searchsorted(values, values + reach, "right")
+    first = np.searchsorted(values, values - reach, "left")
+    return int((last - first - 1).sum())
 
 
 def mark_words(lines: list[ScanLine]) -> None:

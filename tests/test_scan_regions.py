@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,6 +8,7 @@ from docproc.cleanup import prepare_scan
 from docproc.ocr import OcrWord, read_words
 from docproc.options import RegionOptions
 from docproc.records import Box, FormulaKind, Region
+from docproc.scan_handwriting import is_handwritten
 from docproc.scan_ink import read_ink
 from docproc.scan_regions import find_in_image
 from tests.scan_pages import as_page, degrade, draw_page
@@ -69,6 +71,23 @@ def test_dust_and_ghosts_are_no_ink() -> None:
         dusty[10 + y, 10 + x] = 0  # specks in the margin
     ghost = np.minimum(dusty, 255 - (255 - dusty[:, ::-1]) // 6)
     assert abs(len(read_ink(ghost).boxes) - clean) <= 3
+
+
+def test_bold_print_with_letters_grown_together_is_not_handwriting() -> None:
+    image = draw_page()[0]
+    for thickness in (1, 2, 3):
+        bold = cv2.erode(image, np.ones((thickness, 2 * thickness), np.uint8))
+        assert not is_handwritten(read_ink(bold), None)
+
+
+def test_letters_without_base_lines_are_handwriting() -> None:
+    rng = np.random.default_rng(2)
+    image = np.full((900, 900), 255, np.uint8)
+    for x in range(60, 840, 26):
+        for y in range(60, 840, 60):
+            height, drop = rng.integers(8, 34), rng.integers(-12, 13)
+            image[y + drop - height : y + drop, x : x + rng.integers(8, 20)] = 0
+    assert is_handwritten(read_ink(image), None)
 
 
 @pytest.mark.parametrize("value", [0, 128, 255])
