@@ -206,6 +206,7 @@ def gather_displays(rows: Sequence[Row], layout: ColumnLayout, size: float) -> l
     Returns:
         Displays from top to bottom, with equation numbers and end-of-proof signs split off.
     """
+    _mark_cases(rows)
     groups: list[list[Row]] = []
     is_next = False  # nothing but equation numbers lies between the last display row and this row
     for row in rows:
@@ -234,6 +235,21 @@ def gather_displays(rows: Sequence[Row], layout: ColumnLayout, size: float) -> l
     displays = [_make_display(sorted(group, key=lambda row: row.y), layout) for group in groups]
     _adopt_numbers(displays, rows, layout)
     return [display for display in displays if display.marks]
+
+
+def _mark_cases(rows: Sequence[Row]) -> None:
+    """Make all rows beside a tall brace displays if one of them is: cases hold words, and one may look like prose."""
+    for row in rows:
+        braces = [mark for mark in row.marks if mark.text == "{" and mark.is_big]
+        if not braces or row.is_table or (row.text_share() > 0.5 and not row.is_display):
+            continue
+        top, bottom = min(mark.y0 for mark in braces), max(mark.y1 for mark in braces)
+        beside = [other for other in rows if top < other.y - 0.2 * other.size and other.y < bottom + 0.3 * other.size]
+        if len(beside) > 1 and any(other.is_display for other in beside) and max(len(o.marks) for o in beside) < 80:
+            first = min((row, *beside), key=lambda other: other.y)
+            for other in (row, *beside):
+                other.is_display = True
+                other.joins_above = other.joins_above or other is not first
 
 
 def _goes_on(row: Row, group: Sequence[Row], layout: ColumnLayout, size: float, is_next: bool) -> bool:

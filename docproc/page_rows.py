@@ -24,6 +24,9 @@ _MAX_CROSSING = 0.12
 # Of the rows that end at, start at or cross a gutter, at most this share may cross it (headings, wide tables).
 _MAX_CROSSING_HERE = 0.4
 
+# The axis of a fraction in a script is this near to the axis of its row, and its left end this near to a mark: other
+# parts of the script may stand between (em).
+_SCRIPT_AXIS_EM, _SCRIPT_REACH_EM = 0.75, 1.6
 # Marks stand on one baseline if these differ by less, in em of the bigger font.
 _SAME_LINE_EM = 0.16
 
@@ -308,10 +311,25 @@ def _attach_stack(stack: Stack, rows: list[Row], column: int) -> None:
         if is_beside and distance < best_distance:
             best, best_distance = row, distance
     if best is None:
+        best = _row_of_script(stack, rows)
+    if best is None:
         best = Row(stack.axis_y + AXIS_EM * stack.size, stack.size, column)
         rows.append(best)
     best.marks.extend(stack.marks)
     best.stacks.append(stack.marks)
+
+
+def _row_of_script(stack: Stack, rows: Sequence[Row]) -> Row | None:
+    """The row in which a small fraction is a script or a part of one: right behind a mark, off the axis."""
+    best, best_distance = None, _SCRIPT_AXIS_EM
+    for row in rows:
+        distance = abs(row.y - AXIS_EM * row.size - stack.axis_y) / row.size
+        if stack.size > 0.85 * row.size or distance >= best_distance:
+            continue
+        reach = _SCRIPT_REACH_EM * row.size
+        if any(-0.2 * row.size < stack.x0 - mark.x1 < reach for mark in row.marks if mark.size > stack.size):
+            best, best_distance = row, distance
+    return best
 
 
 def _cluster_loose(marks: Sequence[Mark], rows: list[Row], column: int) -> None:

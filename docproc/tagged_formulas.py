@@ -51,6 +51,7 @@ def apply_tags(column: Column, tags: Tags) -> None:
         found: list[list[Mark]] = []
         is_inside = False
         shares, starts = _with_slashes(_shared(tags.inline[start:end], row), tags.starts[start:end], row)
+        shares = _without_identifiers(shares, row)
         for mark, inline, begins in zip(row.marks, shares, starts, strict=True):
             if inline <= _THRESHOLD:
                 is_inside = False
@@ -166,6 +167,22 @@ def _may_join(between: Sequence[Mark], size: float, is_set: bool) -> bool:
 def _depth(piece: Sequence[Mark]) -> int:
     """How many brackets stay open (or, if negative, are closed that were not opened)."""
     return sum((mark.text in _OPENING) - (mark.text in _CLOSING) for mark in piece)
+
+
+def _without_identifiers(inline: np.ndarray, row: Row) -> np.ndarray:
+    """Probabilities without names of programs that are set in a text font: `inv_gamma_lpdf`."""
+    if all(mark.text != "_" for mark in row.marks):
+        return inline
+    inline = inline.copy()
+    start = 0
+    for place in range(1, len(row.marks) + 1):
+        if place < len(row.marks) and row.marks[place].gap_before < _TIGHT_EM * row.size:
+            continue
+        token = row.marks[start:place]
+        if any(mark.text == "_" for mark in token) and any(len(mark.word) > 2 for mark in token):
+            inline[start:place] = 0
+        start = place
+    return inline
 
 
 def _with_slashes(inline: np.ndarray, starts: np.ndarray, row: Row) -> tuple[np.ndarray, np.ndarray]:

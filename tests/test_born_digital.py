@@ -11,10 +11,11 @@ import pytest
 from docproc.born_digital import find_in_text_layer
 from docproc.display_formulas import ColumnLayout, gather_displays
 from docproc.font_statistics import FontRole, FontStatistics, count_fonts, gather_font_statistics
+from docproc.fractions import find_stacks
 from docproc.latex.canonical import match_key
 from docproc.options import RegionOptions
 from docproc.page_marks import Kind, Mark
-from docproc.page_rows import Row
+from docproc.page_rows import Row, build_rows
 from docproc.records import Box, FormulaKind, Glyph, Region, TextLayer
 from docproc.text_layer import read_text_layer
 from tests.conftest import SAMPLES
@@ -196,3 +197,32 @@ def test_a_pair_keeps_its_brackets_and_a_set_its_parts() -> None:
 def test_the_glyphs_of_a_display_hold_its_limits() -> None:
     (first,) = [region for region in find_all("calculus-notes")[1] if region.equation_number == "2.1"]
     assert sorted(symbol for symbol in first.glyph_symbols if symbol in "ab") == ["a", "a", "b", "b"]
+
+
+def test_cases_with_words_are_one_display() -> None:
+    """`c = { x if so, y if not`: a row beside the brace that looks like prose goes with the others."""
+    rows = display_rows(("c=", 112, False), ("x if it is", 105, False), ("y if it is not", 119, False))
+    for row in rows[1:]:
+        for mark in row.marks:
+            mark.x0, mark.x1 = mark.x0 + 30, mark.x1 + 30
+    rows[2].is_display = False
+    glyph = Glyph("{", Box(115, 95, 120, 125), (115, 95), 10.0, "CMEX10")
+    brace = Mark(9, glyph, FontRole.MATH, has_space_before=False)
+    brace.kind = Kind.MATH
+    rows[0].marks.append(brace)
+    assert brace.is_big
+    assert gathered(sorted(rows, key=lambda row: row.y)) == [3]
+
+
+def test_a_fraction_in_an_index_stays_in_the_line() -> None:
+    """`q_{n-1/2}`: the bar is half an em below the axis of the line."""
+    parts = [("q", 100, 100, 10), ("n", 105, 102, 7), ("−", 109, 102, 7), ("1", 114, 99.5, 5), ("2", 114, 105.5, 5)]
+    marks = []
+    for index, (char, x, y, size) in enumerate(parts):
+        glyph = Glyph(char, Box(x, y - 0.65 * size, x + 0.5 * size, y), (x, y), size, "CMMI10")
+        mark = Mark(index, glyph, FontRole.MATH, has_space_before=False)
+        mark.kind = Kind.MATH
+        marks.append(mark)
+    stacks = find_stacks(marks, [Box(113.5, 100.5, 117, 100.8)])
+    assert [len(stack.marks) for stack in stacks] == [2]
+    assert len(build_rows(marks, 1, 10.0, stacks)) == 1

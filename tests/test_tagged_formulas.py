@@ -33,6 +33,11 @@ def found(text: str, tagged: str, first_kind: Kind | None = None) -> list[str]:
         x += 5.0
     if first_kind is not None:
         row.marks[0].kind = first_kind
+    for word in text.split():  # letters that stand together are a word
+        at = text.index(word)
+        for mark in row.marks:
+            if at <= mark.index < at + len(word) and mark.kind is Kind.WORD:
+                mark.word = word
     row.sort()
     column = Column(1, [row], LAYOUT, [[]], 10.0, [])
     marks, zeros = np.array(inline), np.zeros(len(inline))
@@ -51,6 +56,7 @@ def found(text: str, tagged: str, first_kind: Kind | None = None) -> list[str]:
         ("to (a,b) so", "    +++    ", ["(a,b)"]),
         ("to n/a so", "   +      ", []),
         ("to u: so", "   ++   ", ["u"]),
+        ("to inv_gam so", "      +      ", []),
     ],
 )
 def test_pieces(text: str, tagged: str, formulas: list[str]) -> None:
