@@ -44,7 +44,7 @@ check: lint typecheck test
 
 bench: $(STAMP)test
 	$(BIN)/python -m benchmarks.pages
-	$(BIN)/python -m benchmarks.recognition
+	$(BIN)/python -m benchmarks.engine
 
 bench-regions: $(STAMP)test
 	$(BIN)/python -m benchmarks.regions --pages 40 --split test

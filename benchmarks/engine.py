@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +24,39 @@ import numpy as np
 
 from benchmarks.engine_models import PROMPT_TOKENS, VISUAL_TOKENS, bounds, device_limits, random_layout, random_model
 
+SAMPLES = Path(__file__).parent.parent / "samples"
+INLINE_SHARE = 0.8
 NEW_TOKENS = 64
 
 
-def sample_crops(count: int, file: Path | None) -> list[np.ndarray]:
-    """Crops of the sample PDFs, 80 % inline, in an order that mixes the kinds."""
-    if file is None:
-        from benchmarks.recognition import sample_crops as cut
+def sample_crops(count: int, file: Path | None = None) -> list[np.ndarray]:
+    """Crops of the sample PDFs, 80 % inline, the kinds mixed; or those of a file, again and again."""
+    if file is not None:
+        with np.load(file) as stored:
+            crops = [stored[name] for name in sorted(stored.files)]
+        return [crops[i % len(crops)] for i in range(count)]
+    from docproc.crops import cut_crops
+    from docproc.finding import DocumentTask, look_at, open_kept
+    from docproc.options import FindOptions, RegionOptions
+    from docproc.pages import render_page
+    from docproc.records import FormulaKind
+    from docproc.regions import find_formula_regions
 
-        crops = cut(count)
-        return [crops[i] for i in np.random.default_rng(0).permutation(count)]
-    with np.load(file) as stored:
-        crops = [stored[name] for name in sorted(stored.files)]
-    return [crops[i % len(crops)] for i in range(count)]
+    pools: dict[FormulaKind, list[np.ndarray]] = {FormulaKind.INLINE: [], FormulaKind.DISPLAY: []}
+    for path in sorted(SAMPLES.glob("*.pdf")):
+        facts = look_at(DocumentTask(path, None, FindOptions()))
+        for number in facts.numbers:
+            page = render_page(open_kept(path, None), number)
+            if page.text_layer is None:
+                continue
+            found = find_formula_regions(page, facts.statistics, RegionOptions())
+            for region in cut_crops(page, [replace(r, glyph_latex=None) for r in found], RegionOptions()):
+                if region.crop is not None:
+                    pools[region.kind].append(region.crop)
+    inline = round(count * INLINE_SHARE)
+    wanted = ((FormulaKind.INLINE, inline), (FormulaKind.DISPLAY, count - inline))
+    crops = [pools[kind][i % len(pools[kind])] for kind, number in wanted for i in range(number)]
+    return [crops[i] for i in np.random.default_rng(0).permutation(count)]
 
 
 def timed(action: Callable[[], Any], device: Any) -> tuple[float, float, Any]:
@@ -158,15 +179,7 @@ def large(size: str, device: str, rows: list[int], plain: list[int], formulas: i
     cell = layout.patch * layout.merge
     crop = np.random.default_rng(0).integers(0, 255, (4 * cell, VISUAL_TOKENS // 4 * cell), np.uint8)
     table: list[dict[str, Any]] = []
-    batch = layout.batch([layout.picture(crop)])
-    for count in plain:
-        inputs = random_inputs(batch, count, model)
-        action = lambda: model.generate(**inputs, max_new_tokens=NEW_TOKENS, min_new_tokens=NEW_TOKENS, do_sample=False)  # noqa: B023, E731
-        with torch.inference_mode():
-            action()
-            seconds, _, written = timed(action, model.device)
-        table.append({"generate": count, "formulas_s": count / seconds})
-        expected = written[0, PROMPT_TOKENS:].tolist()
+    tokens: list[int] = []
     reader, limits = Reader(model, layout, (), FloatLinear), device_limits(device)
     for count in rows:
         number = max(formulas, count)
@@ -180,16 +193,29 @@ def large(size: str, device: str, rows: list[int], plain: list[int], formulas: i
         tokens = found[0][1].tokens
         row: dict[str, Any] = {"engine": count, "formulas_s": number / seconds}
         row["tokens_s"] = number * NEW_TOKENS / seconds
-        if plain:
-            differing = (i for i, (a, b) in enumerate(zip(tokens, expected, strict=True)) if a != b)
-            row["first_tokens_same"] = next(differing, NEW_TOKENS)
-        table.append(row)
         row |= bounds(model, count, number / seconds, NEW_TOKENS, limits)
         if model.device.type == "cuda":
             row["busy_share"] = busy_seconds(action) / seconds
         table.append(row)
+        click.echo(f"done: {_rounded(row)}", err=True)  # the rest takes minutes
+    batch = layout.batch([layout.picture(crop)])
+    for count in plain:
+        inputs = random_inputs(batch, count, model)
+
+        def generating(inputs: dict[str, Any] = inputs, new: int = NEW_TOKENS) -> Any:
+            return model.generate(**inputs, max_new_tokens=new, min_new_tokens=new, do_sample=False)
+
+        with torch.inference_mode():
+            generating(new=2)
+            seconds, _, written = timed(generating, model.device)
+        row = {"generate": count, "formulas_s": count / seconds}
+        if tokens:
+            expected = written[0, PROMPT_TOKENS:].tolist()
+            differing = (i for i, (a, b) in enumerate(zip(tokens, expected, strict=True)) if a != b)
+            row["first_tokens_same"] = next(differing, NEW_TOKENS)
+        table.append(row)
     report: dict[str, Any] = {"model": size, "weights": "nf4" if four_bits else "bf16", "rows": table}
-    if plain:
+    if plain and rows:
         report["ratio"] = max(r["formulas_s"] for r in table if "engine" in r) / max(
             r["formulas_s"] for r in table if "generate" in r
         )
