@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 STAMP := $(VENV)/.docproc-
 TORCH := $(shell sed -n 's/^\(torch==.*\)/\1/p' constraints.txt)
 
-.PHONY: setup run test lint typecheck check bench bench-regions docs clean
+.PHONY: setup run test lint typecheck check bench bench-regions bench-peers docs clean
 
 setup: $(STAMP)run
 
@@ -49,8 +49,15 @@ bench: $(STAMP)test
 bench-regions: $(STAMP)test
 	$(BIN)/python -m benchmarks.regions --pages 40 --split test
 
+# The peers bring another OpenCV: they get an environment of their own.
+bench-peers: $(STAMP)test
+	$(PYTHON) -m venv $(VENV)-peers
+	$(VENV)-peers/bin/python -m pip --disable-pip-version-check install --quiet rapid-layout==1.2.1 onnxruntime
+	PEER_PYTHON=$(VENV)-peers/bin/python $(BIN)/python -m benchmarks.regions --pages 24 --split test \
+	  --kind born-digital --kind scanned --system pymupdf-layout --system rapid-layout
+
 docs: $(STAMP)run
 	$(BIN)/python -m docs.make_commands
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-peers build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
