@@ -44,7 +44,8 @@ def draw_curves(logs: list[Path], out: Path) -> None:
         before = steps[-1]["samples"]
         marks += evaluations
     losses.set(xlabel="million samples", ylabel="cross-entropy, nats a token", yscale="log", title="training loss")
-    losses.legend()
+    if len(logs) > 1:
+        losses.legend()
     for name in _NAMES:
         points = [(r["samples"] / 1e6, 100 * r[name]) for r in marks if name in r]
         exact.plot([x for x, _ in points], [y for _, y in points], marker="o", markersize=3, label=name)
