@@ -448,7 +448,7 @@ def test_the_sample_with_two_columns_reads_in_order() -> None:
     assert headings == [(1, title) for title in titles]
     text = "\n".join(block.text for block in blocks)
     assert "then the solutions are sums" in text, "parted at the line end as so-lutions"
-    assert f"{MARK_CLOSE} nm, this is" in text, "a thin space before the unit"
+    assert f"{MARK_CLOSE}, this is" in text, "589 nm: the unit belongs to the formula"
     assert "(about $7 a piece)" in text
     assert kinds(blocks).count("figure") == 1
     assert not any(block.text.strip() == "1" for block in blocks), "the page number"
