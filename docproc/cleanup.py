@@ -1,4 +1,4 @@
-"""Clean a scan or photo of a page: upright, straight, on white paper, without black borders; every step is reversible.
+"""Clean a scan or photo of a page: upright, straight, unbent, white, without black borders; every step is reversible.
 
 Pure OpenCV on the grey image. Boxes found on the clean page go back to the original one through `Transform`.
 """
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from docproc.dewarp import Curve, find_curve
 from docproc.records import Box
 
 if TYPE_CHECKING:
@@ -43,13 +44,19 @@ class Transform:
     width_pt: float
     """Size of the original page."""
     height_pt: float
+    bend: Curve | None = None
+    """Added to y before the matrix, in points: the curve at the spine that was taken out last."""
 
     def to_original(self, box: Box) -> Box:
-        """Box around the turned box, within the original page."""
+        """Box around the bent and turned box, within the original page."""
         (a, b, c), (d, e, f) = self.matrix
-        corners = [(x, y) for x in (box.x0, box.x1) for y in (box.y0, box.y1)]
-        xs = [a * x + b * y + c for x, y in corners]
-        ys = [d * x + e * y + f for x, y in corners]
+        outline = [(x, y) for x in (box.x0, box.x1) for y in (box.y0, box.y1)]
+        if self.bend is not None:
+            knots = [box.x0, *(x for x in self.bend.x if box.x0 < x < box.x1), box.x1]
+            drops = self.bend.at(np.array(knots)).tolist()
+            outline = [(x, y + drop) for x, drop in zip(knots, drops, strict=True) for y in (box.y0, box.y1)]
+        xs = [a * x + b * y + c for x, y in outline]
+        ys = [d * x + e * y + f for x, y in outline]
         return Box(max(0.0, min(xs)), max(0.0, min(ys)), min(self.width_pt, max(xs)), min(self.height_pt, max(ys)))
 
     def region_to_original(self, region: Region) -> Region:
@@ -65,8 +72,8 @@ def prepare_scan(page: Page) -> tuple[Page, Transform]:
         page: A scan or picture; grey uint8 image of shape (height, width).
 
     Returns:
-        The clean page (turned upright, straightened, ink dark on white, black borders gone), whose size in points may
-        differ, and the way back. An image that is clean already is returned as it is.
+        The clean page (turned upright, straightened, the curve at a spine taken out, ink dark on white, black borders
+        gone), whose size in points may differ, and the way back. An image that is clean already is returned as it is.
     """
     image = _whiten_borders(_dark_on_white(page.image), _BLACK)
     image = _whiten_borders(_flatten(image), _DARK)
@@ -80,7 +87,11 @@ def prepare_scan(page: Page) -> tuple[Page, Transform]:
     back = cv2.invertAffineTransform(matrix[:2])
     back[:, 2] /= zoom  # both sides in points
     rows = tuple(tuple(float(value) for value in row) for row in back)
-    transform = Transform((rows[0], rows[1]), page.width_pt, page.height_pt)  # type: ignore[arg-type]
+    curve = find_curve(clean)
+    if curve is not None:
+        clean = curve.straighten(clean)
+    bend = curve and curve.scaled(1 / zoom)
+    transform = Transform((rows[0], rows[1]), page.width_pt, page.height_pt, bend)  # type: ignore[arg-type]
     if clean is page.image:
         return page, transform
     size = {"width_pt": clean.shape[1] / zoom, "height_pt": clean.shape[0] / zoom}

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 # x-height of text fonts is 0.42-0.48 em (Computer Modern 0.43, Times 0.45, Palatino 0.47).
-_X_HEIGHT_EM = 0.44
+X_HEIGHT_EM = 0.44
 # Ink smaller than this (in em, squared) is a speck of dust; the dot of an i is 0.01.
 _SPECK_EM2 = 0.002
 # Ink larger than this both ways is a figure; brackets and radicals stay below one way.
@@ -57,8 +57,8 @@ def read_ink(image: np.ndarray) -> Ink:
     stats = all_stats[1:][has_strong[1:]].astype(np.int64)
     boxes = np.column_stack([stats[:, 0], stats[:, 1], stats[:, 0] + stats[:, 2], stats[:, 1] + stats[:, 3]])
     areas = stats[:, cv2.CC_STAT_AREA]
-    x_height = _x_height(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT], areas)
-    em = x_height / _X_HEIGHT_EM
+    x_height = find_x_height(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT], areas)
+    em = x_height / X_HEIGHT_EM
     figures = _figures(boxes, em, image.shape)
     middle = (boxes[:, :2] + boxes[:, 2:]) / 2
     keep = (areas >= max(3.0, _SPECK_EM2 * em * em)) & ~_is_dust(boxes, em, image.shape)
@@ -80,8 +80,8 @@ def binarize(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return ink, image < darkest + 0.62 * (255.0 - darkest)
 
 
-def _x_height(widths: np.ndarray, heights: np.ndarray, areas: np.ndarray) -> float:
-    """Height that most letters have: x, a, e, n... are 60 % of Latin prose."""
+def find_x_height(widths: np.ndarray, heights: np.ndarray, areas: np.ndarray) -> float:
+    """Height in pixels that most components have: x, a, e, n... are 60 % of Latin prose."""
     letters = (areas >= 8) & (heights >= 5) & (heights <= 200) & (widths <= 6 * heights) & (heights <= 8 * widths)
     if letters.sum() < 5:
         return 10.0

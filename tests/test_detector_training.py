@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks.regions import OWN_FORMULAS
+from docproc.dewarp import Curve
 from docproc.records import Box
 from docproc.scan_detector import CELL_PIXELS, CHANNELS, CLASSES, to_cells
 from docproc.scan_ink import binarize
@@ -52,6 +53,14 @@ def test_a_closing_comma_is_undecidable() -> None:
     )
     assert (labels[10:16, 20:24] & IGNORED > 0).all()
     assert not (labels[10:16, 10:20] & IGNORED).any()
+
+
+def test_labels_follow_the_curve_that_was_taken_out() -> None:
+    regions = [region("display", 10, 30, 20, 36), region("display", 70, 30, 80, 36)]
+    matrix, bend = np.array([[1.0, 0, 0], [0, 1, 0]]), Curve((15.0, 75.0), (-8.0, 0.0))
+    labels = paint_labels(regions, matrix, (60, 90), bend)
+    assert (labels[38:44, 10:20] & 3 == DISPLAY).all() and (labels[30:36, 70:80] & 3 == DISPLAY).all()
+    assert (labels & 3 > 0).sum() == 120
 
 
 @needs_tex

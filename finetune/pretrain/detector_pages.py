@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pymupdf
 
 from docproc.cleanup import prepare_scan
+from docproc.dewarp import Curve
 from docproc.records import Box, Page, PageKind
 from docproc.scan_detector import CELL_PIXELS, CLASSES, to_working_scale
 from docproc.scan_ink import read_ink
@@ -76,25 +77,33 @@ def label_page(scan: ScannedPage) -> DetectorPage:
     page = Page("page", 1, width / zoom, height / zoom, rotation=0, kind=PageKind.SCAN, dpi=scan.dpi, image=scan.image)
     clean, transform = prepare_scan(page)
     small, scale = to_working_scale(clean.image, read_ink(clean.image).x_height)
-    forward = cv2.invertAffineTransform(np.array(transform.matrix)) * (zoom * scale / CELL_PIXELS)
+    cells_a_point = zoom * scale / CELL_PIXELS
+    forward = cv2.invertAffineTransform(np.array(transform.matrix)) * cells_a_point
+    bend = transform.bend and transform.bend.scaled(cells_a_point)
     shape = -(-small.shape[0] // CELL_PIXELS), -(-small.shape[1] // CELL_PIXELS)
-    return DetectorPage(small, paint_labels(scan.regions, forward, shape))
+    return DetectorPage(small, paint_labels(scan.regions, forward, shape, bend))
 
 
-def paint_labels(regions: Sequence[TrueRegion], forward: npt.NDArray[np.float64], shape: tuple[int, int]) -> _Bytes:
+def paint_labels(
+    regions: Sequence[TrueRegion],
+    forward: npt.NDArray[np.float64],
+    shape: tuple[int, int],
+    bend: Curve | None = None,
+) -> _Bytes:
     """Label the cells of a page.
 
     Args:
         regions: True regions, in points of the scan.
         forward: Affine matrix (2, 3) from points of the scan to cells.
         shape: Rows and columns of cells.
+        bend: Curve that the clean-up took out after the matrix, in cells.
 
     Returns:
         One byte a cell: index in CLASSES, with the bits CORE, IGNORED and GAP.
     """
     labels, near = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
     for region in sorted(regions, key=lambda region: region.kind):  # inline last: it is the finer one
-        box = Box.around(_moved(part, forward) for part in region.ink)
+        box = Box.around(_moved(part, forward, bend) for part in region.ink)
         y, x = _cells(box, shape)
         near[
             max(0, y.start - _GAP_CELLS) : y.stop + _GAP_CELLS, max(0, x.start - _GAP_CELLS) : x.stop + _GAP_CELLS
@@ -102,12 +111,12 @@ def paint_labels(regions: Sequence[TrueRegion], forward: npt.NDArray[np.float64]
         labels[y, x] = CLASSES.index(region.kind) | (IGNORED if region.is_ignored else 0)
         labels[_inner(y, 4), _inner(x, 3)] |= CORE
         for other in region.also:  # a closing comma belongs to the formula or to the sentence: nobody can tell
-            inside = _moved(other, forward)
+            inside = _moved(other, forward, bend)
             if inside.x1 < box.x1 - 0.5:
                 labels[y, _cells(Box(inside.x1, box.y0, box.x1, box.y1), shape)[1]] |= IGNORED
     for region in regions:
         for _, number in region.equation_numbers:
-            y, x = _cells(_moved(number, forward), shape)
+            y, x = _cells(_moved(number, forward, bend), shape)
             labels[y, x] = CLASSES.index("number")
     labels[(near > 1) & (labels == 0)] |= GAP
     return labels
@@ -119,9 +128,10 @@ def _clean_page(page: TruePage, dpi: float) -> ScannedPage:
     return ScannedPage(image, dpi, page.regions, 0.0, (), page.recipe)
 
 
-def _moved(box: Box, matrix: npt.NDArray[np.float64]) -> Box:
+def _moved(box: Box, matrix: npt.NDArray[np.float64], bend: Curve | None) -> Box:
     """The box with its middle where the matrix takes it and its sides scaled, not grown by a slight turn."""
     x, y = matrix @ np.array([*box.center, 1.0])
+    y -= bend.at(x) if bend is not None else 0.0
     factor = float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
     half_width, half_height = box.width * factor / 2, box.height * factor / 2
     return Box(float(x) - half_width, float(y) - half_height, float(x) + half_width, float(y) + half_height)
