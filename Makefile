@@ -44,7 +44,7 @@ check: lint typecheck test
 
 bench: $(STAMP)test
 	$(BIN)/python -m benchmarks.pages
-	$(BIN)/python -m benchmarks.engine
+	$(BIN)/python -m benchmarks.engine --crops 100 --rows 1,8,32,64 --generate-rows 1,8,32
 
 bench-regions: $(STAMP)test
 	$(BIN)/python -m benchmarks.regions --pages 40 --split test

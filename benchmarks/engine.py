@@ -13,6 +13,7 @@ every prompt has 64 tokens, 40 of them the picture's, and 64 tokens are written.
 from __future__ import annotations
 
 import json
+import resource
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -277,6 +278,7 @@ def main(**options: Any) -> None:
             return
         report = built_in(options["device"], crops, rows, plain, looks)
     report["device"] = torch.cuda.get_device_name() if options["device"].startswith("cuda") else "cpu"
+    report["peak_rss_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     report = _rounded(report)
     if options["as_json"]:
         click.echo(json.dumps(report))
