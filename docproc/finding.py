@@ -118,7 +118,7 @@ def find_page(document: Document, number: int, statistics: FontStatistics | None
         regions = find_formula_regions(page, statistics, options.regions)
         regions = cut_crops(page, regions, options.regions)
         blocks = _born_digital_prose(document, page, regions) if options.prose else []
-        return _found(page, regions, blocks)
+        return found_page(page, regions, blocks)
     return _scanned_page(page, options)
 
 
@@ -150,10 +150,11 @@ def _scanned_page(page: Page, options: FindOptions) -> FoundPage:
     blocks = blocks_from_words(words or [], regions) if options.prose else []
     blocks = [replace(block, box=block.box and transform.to_original(block.box)) for block in blocks]
     regions = [transform.region_to_original(region) for region in regions]
-    return _found(page, regions, blocks, problem)
+    return found_page(page, regions, blocks, problem)
 
 
-def _found(page: Page, regions: list[Region], blocks: list[Block], problem: str | None = None) -> FoundPage:
+def found_page(page: Page, regions: list[Region], blocks: list[Block], problem: str | None = None) -> FoundPage:
+    """What was found on a page, without its picture and glyphs."""
     return FoundPage(
         document=page.document,
         number=page.number,

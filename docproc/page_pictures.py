@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docproc.errors import InputError
-from docproc.finding import open_kept
+from docproc.finding import found_page, open_kept
 from docproc.records import Box
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def cut_region(task: RegionTask) -> FoundPage:
     from docproc.crops import cut_crops
     from docproc.options import RegionOptions
     from docproc.pages import render_page
-    from docproc.records import FoundPage, Region
+    from docproc.records import Region
 
     document = open_kept(task.path, None)
     if document.sha256 != task.sha256:
@@ -72,16 +72,7 @@ def cut_region(task: RegionTask) -> FoundPage:
     if min(box.width, box.height) < _LEAST_SIDE_PT:
         raise InputError("The box is too small, or lies outside the page.")
     regions = cut_crops(page, [Region(task.kind, box)], RegionOptions())
-    return FoundPage(
-        document=page.document,
-        number=page.number,
-        width_pt=page.width_pt,
-        height_pt=page.height_pt,
-        rotation=page.rotation,
-        kind=page.kind,
-        regions=tuple(regions),
-        blocks=(),
-    )
+    return found_page(page, regions, [])
 
 
 def render_picture(task: PictureTask) -> bytes:

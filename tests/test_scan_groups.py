@@ -139,8 +139,10 @@ def test_a_damaged_network_says_what_to_do(tmp_path: Path, monkeypatch: pytest.M
         detect_formulas(draw_page(DPI)[0], 10.0)
 
 
-@pytest.mark.skipif(not has_detector(), reason="this installation has no network")
 class TestNetwork:
+    def test_it_ships(self) -> None:
+        assert has_detector()
+
     def test_a_drawn_page_is_found_without_ocr(self) -> None:
         image, display, inline = draw_page(DPI)
         found = find_in_image(as_page(degrade(image), DPI), RegionOptions(), None)
