@@ -16,34 +16,35 @@ def _words(text: str) -> list[str]:
     return text.split()
 
 
-def _commands(text: str) -> list[str]:
+def as_commands(text: str) -> list[str]:
+    """Put a backslash before each name."""
     return [f"\\{name}" for name in text.split()]
 
 
 _LOWER, _UPPER, _DIGITS = list(string.ascii_lowercase), list(string.ascii_uppercase), list(string.digits)
-_GREEK = _commands(
+_GREEK = as_commands(
     "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi pi varpi rho varrho "
     "sigma varsigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega"
 )
-_COMMON_BINARY = ["+", "-", "*", "/", *_commands("pm times cdot circ otimes oplus wedge vee cap cup setminus")]
-_COMMON_RELATIONS = ["=", "=", "<", ">", ":", *_commands("leq geq neq equiv sim approx cong subset subseteq in")]
-_ARROWS = _commands(
+_COMMON_BINARY = ["+", "-", "*", "/", *as_commands("pm times cdot circ otimes oplus wedge vee cap cup setminus")]
+_COMMON_RELATIONS = ["=", "=", "<", ">", ":", *as_commands("leq geq neq equiv sim approx cong subset subseteq in")]
+_ARROWS = as_commands(
     "rightarrow leftarrow Rightarrow leftrightarrow mapsto longrightarrow Longrightarrow Leftrightarrow hookrightarrow "
     "uparrow downarrow longmapsto rightharpoonup rightleftharpoons nearrow searrow twoheadrightarrow rightsquigarrow"
 )
 _MARKS: list[str] = [
     *".,;!|?'",
-    *_commands(
+    *as_commands(
         "infty partial nabla forall exists ell hbar emptyset varnothing prime aleph Re Im wp ldots cdots vdots ddots"
     ),
-    *_commands(
+    *as_commands(
         "angle neg top bot sharp flat natural square triangle imath jmath dagger ddagger star bullet ast mid | % & # $"
     ),
-    *_commands("langle rangle lfloor rfloor lceil rceil { }"),
+    *as_commands("langle rangle lfloor rfloor lceil rceil { }"),
     *"()[]",
 ]
 _MISSING = frozenset(  # not in every font family, spelled otherwise in the canonical form, or text symbols
-    _commands(
+    as_commands(
         "Alpha Beta Epsilon Zeta Eta Iota Kappa Mu Nu Omicron omicron Rho Tau Chi TeX LaTeX hearts diamonds clubs "
         "spades lq rq textbackslash textbar textbardbl textbraceleft textbraceright textdagger textdaggerdbl "
         "textdollar textellipsis textemdash textendash textgreater textless textquotedblleft textquotedblright "
@@ -54,14 +55,14 @@ _MISSING = frozenset(  # not in every font family, spelled otherwise in the cano
 )
 _RARE: list[str] = sorted((known.ORDINARY | known.BINARY | known.RELATIONS) - _MISSING)
 _FUNCTIONS: list[str] = sorted(
-    known.NAMED_OPERATORS - frozenset(_commands("varinjlim varliminf varlimsup varprojlim injlim projlim"))
+    known.NAMED_OPERATORS - frozenset(as_commands("varinjlim varliminf varlimsup varprojlim injlim projlim"))
 )
-_BIG = _commands(
+_BIG = as_commands(
     "sum sum prod int int bigcup bigcap bigoplus oint coprod bigotimes bigwedge bigvee bigsqcup iint iiint biguplus"
 )
-_ALPHABETS = _commands("mathbf mathcal mathbb mathfrak mathrm mathsf mathscr mathtt bm mathit")
-_ACCENTS = _commands("hat bar tilde vec dot ddot check acute grave breve mathring")
-_WIDE = _commands("overline underline widehat widetilde overrightarrow overleftarrow")
+_ALPHABETS = as_commands("mathbf mathcal mathbb mathfrak mathrm mathsf mathscr mathtt bm mathit")
+_ACCENTS = as_commands("hat bar tilde vec dot ddot check acute grave breve mathring")
+_WIDE = as_commands("overline underline widehat widetilde overrightarrow overleftarrow")
 _PAIRS = [
     ("(", ")"), ("(", ")"), ("[", "]"), (r"\{", r"\}"), ("|", "|"), (r"\langle", r"\rangle"), (r"\lfloor", r"\rfloor"),
     (r"\lceil", r"\rceil"), (r"\|", r"\|"), ("[", ")"), ("(", "]"),
@@ -112,7 +113,7 @@ class Grammar:
             return self._alphabet()
         if k < 0.96:
             return self.rng.choice(_FUNCTIONS)
-        return self.rng.choice(_commands("infty partial nabla ell hbar Re Im aleph emptyset prime"))
+        return self.rng.choice(as_commands("infty partial nabla ell hbar Re Im aleph emptyset prime"))
 
     def _alphabet(self) -> str:
         r = self.rng
@@ -278,7 +279,7 @@ class Grammar:
                 ["0", "1", str(self.rng.randrange(100)), f"-{self.rng.randrange(20)}", f"{self.rng.random():.2f}"]
             )
         if k < 0.52:
-            return self.rng.choice(_commands("ldots cdots vdots ddots"))
+            return self.rng.choice(as_commands("ldots cdots vdots ddots"))
         return self._sequence(self.rng.randint(1, most), depth + 1)
 
     def _rows(self, symbols: int) -> str:

@@ -20,6 +20,8 @@ MOST_STACKS = 25_000
 """Formulas taken of stacks-project, which is a third of formulas.train."""
 _COMMENT = re.compile(r"(?<!\\)%")
 _CHEMISTRY = r"\ce"
+_NO_SUCH_LETTER = re.compile(r"\\(?:mathcal|mathscr|mathbb)\{[^{}]*[a-z0-9]")
+"""These alphabets of TeX have capitals alone: `\\mathcal{y}` prints a dagger, so that picture and label disagree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ def read_formulas(files: Iterable[Path]) -> Iterator[Formula]:
                 if len(latex) > 2_000 or _COMMENT.search(latex) or latex.startswith(r"\begin{align*}"):
                     continue
                 target = recognition_target(latex)
-                if not target:
+                if not target or _NO_SUCH_LETTER.search(target):
                     continue
                 display = record["kind"] == "display"
                 key = (target, display, record["source"])

@@ -25,6 +25,7 @@ from finetune.pretrain.ink import Ink, draw_ink
 from finetune.pretrain.neighbors import draw_neighbors, draw_nothing, draw_prose
 from finetune.pretrain.sources import Formula
 from finetune.pretrain.typeset import FAMILIES, Job, Sheet, draw_style, typeset
+from finetune.pretrain.variation import vary
 from finetune.pretrain.vocabulary import NOT, UNK, split_target
 from finetune.pretrain.writer import Library, Writer
 
@@ -52,6 +53,8 @@ class Curriculum:
     """Share of real formulas among printed ones."""
     long: Points = ((0, 0.0), (300, 0.1), (600, 0.25), (1000, 0.25), (1100, 0.3))
     """Share of printed real formulas that are drawn from those over 40 tokens."""
+    varied: Points = ((0, 0.0), (600, 0.0), (1000, 0.25))
+    """Share of printed real formulas with exchanged symbols or alphabets."""
     degraded: Points = ((0, 0.0), (70, 0.05), (130, 0.25), (300, 0.5), (1000, 0.5), (1100, 0.62))
     context: Points = ((0, 0.0), (60, 0.1), (150, 0.42))
     ink: Points = ((0, 0.0), (110, 0.0), (300, 0.10), (700, 0.17))
@@ -129,7 +132,8 @@ class Producer:
                 labels.append(([NOT], "nothing", False))
                 continue
             long = value_at(c.long, seconds)
-            found = self._draw_real(most, long) if r.random() < real else self._draw_random(most)
+            varied = value_at(c.varied, seconds)
+            found = self._draw_real(most, long, varied) if r.random() < real else self._draw_random(most)
             if found is None:
                 continue
             latex, ids, display, group = found
@@ -141,7 +145,7 @@ class Producer:
         sheet = typeset(jobs, family=family, size=size, points=points, program=corpus.program, formats=corpus.formats)
         return self._cut(sheet, jobs, labels, seconds) if sheet else []
 
-    def _draw_real(self, most: int, long: float) -> tuple[str, list[int], bool, str] | None:
+    def _draw_real(self, most: int, long: float, varied: float) -> tuple[str, list[int], bool, str] | None:
         r, corpus = self.rng, self.corpus
         pool = corpus.displays if r.random() < 0.42 else corpus.inline
         lengths = corpus.lengths[pool]
@@ -152,7 +156,16 @@ class Producer:
         i = int(pool[r.randrange(low, high)])
         f = corpus.formulas[i]
         display = f.display if r.random() < 0.9 else not f.display
+        if r.random() < varied and (other := self._vary(f.target, most)) is not None:
+            return *other, display, "varied"
         return f.latex, corpus.labels[i], display, "real"
+
+    def _vary(self, target: str, most: int) -> tuple[str, list[int]] | None:
+        """A varied formula with its labels."""
+        latex = vary(target, self.rng)
+        wanted = recognition_target(latex) if latex else None
+        ids = encode(wanted, self.corpus.words) if wanted else None
+        return (latex or "", ids) if ids is not None and len(ids) <= most else None
 
     def _draw_random(self, most: int) -> tuple[str, list[int], bool, str] | None:
         r = self.rng

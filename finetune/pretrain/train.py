@@ -141,13 +141,18 @@ def main() -> None:
 
 def _parse() -> TrainOptions:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add_options(parser)
+    return TrainOptions(**vars(parser.parse_args()))
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the fields of `TrainOptions` as command-line options."""
     for f in dataclasses.fields(TrainOptions):
         name, default = "--" + f.name.replace("_", "-"), f.default
         if isinstance(default, bool):
             parser.add_argument(name, action=argparse.BooleanOptionalAction, default=default)
         else:
             parser.add_argument(name, type=type(default), default=default)
-    return TrainOptions(**vars(parser.parse_args()))
 
 
 def load_corpus(options: TrainOptions) -> Corpus:
@@ -219,7 +224,7 @@ class Trainer:
     def run(self, batches: Any, clock: Any) -> None:
         """Train until the seconds are over; the clock starts after compiling."""
         o = self.options
-        first = self._to_device(next(batches))
+        first = self.to_device(next(batches))
         began = time.perf_counter()
         for _ in range(2):
             torch.autograd.backward(self.losses(first)[0])
@@ -235,7 +240,7 @@ class Trainer:
             batch = next(batches)
             progress.waited += time.perf_counter() - waiting
             count = int(batch["count"])
-            loss, parts = self.losses(self._to_device(batch))
+            loss, parts = self.losses(self.to_device(batch))
             torch.autograd.backward(loss)
             norm = self.optimizer.step(seconds / o.seconds)
             progress.steps, progress.since, progress.samples = (
@@ -254,7 +259,7 @@ class Trainer:
                 threading.Thread(target=save_weights, args=(self.model, o.out / "weights")).start()
         self._log(progress, batch)
 
-    def _to_device(self, batch: Batch) -> Batch:
+    def to_device(self, batch: Batch) -> Batch:
         """Move to the device; what indexes becomes int64 there, sequence starts stay int32 as the kernel wants them."""
         moved = {k: v.to(self.options.device, non_blocking=True) for k, v in batch.items()}
         return {
@@ -344,7 +349,7 @@ class Trainer:
         if not hasattr(self, "_check"):
             members = [s for name in ("random<=4", "random<=25") for s in self.sets[name]]
             batch = next(group_samples(members, self.budget))
-            self._check = self._to_device(
+            self._check = self.to_device(
                 pack(batch, self.budget, 0.0, np.random.default_rng(0), len(self.tokenizer.get_vocab()))
             )
         return self._check
