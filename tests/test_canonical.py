@@ -17,6 +17,8 @@ PIECES = st.lists(st.sampled_from(TOKENS.split()), max_size=30)
     (r"\lbrace x \rbrace", r"\{x\}"), (r"a,\dots,b", r"a,\ldots,b"), (r"a+\dots+b", r"a+\cdots+b"),
     (r"\begin{align*}a&=b\end{align*}", r"\begin{aligned}a&=b\end{aligned}"), (r"\text{if  x }y", r"\text{if x }y"),
     (r"\dfrac12", r"\dfrac{1}{2}"), (r"a\colon b:c", r"a\colon b:c"), (r"\left( x\,\right)", r"\left(x\,\right)"),
+    (r"\begin{matrix}a\\ *b\\*c\\ [2pt]\end{matrix}", r"\begin{matrix}a\\\relax *b\\*c\\\relax[2pt]\end{matrix}"),
+    (r"\begin{array}{c}a\\ [2pt]b\end{array}", r"\begin{array}{c}a\\[2pt]b\end{array}"),
     (r"x {=} y", "x{=}y"), (r"\int_0^1", r"\int_{0}^{1}"), (r"\not= 0", r"\neq0")])
 def test_canonical_form(source, expected):
     assert canonical(source) == expected

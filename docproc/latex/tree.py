@@ -300,7 +300,7 @@ class _Parser:
             text = self.peek()
             self.at += 1
             if text in (r"\\", r"\cr", r"\newline"):
-                gaps.append(self.parse_gap() if text == r"\\" else "")
+                gaps.append(self.parse_gap(name) if text == r"\\" else "")
                 rows.append([])
             elif text.startswith(r"\end{"):
                 if text[5:-1] != name:
@@ -316,13 +316,20 @@ class _Parser:
         after = [token.text for token in self.tokens[self.at + 1:self.at + 3]]
         return name == "multlined" or (len(after) == 2 and after[1] == "]" and after[0] in "tbclr")
 
-    def parse_gap(self) -> str:
-        r"""The star and the length after `\\`; an [ that opens mathematics is none."""
+    def is_close(self) -> bool:
+        """Whether no blank parts the next token from the one before it."""
+        return self.tokens[self.at].start == self.tokens[self.at - 1].end
+
+    def parse_gap(self, name: str) -> str:
+        r"""The star and the length after `\\`; an [ that opens mathematics is none, nor what stands behind a blank.
+
+        Source: amsmath looks past no blank there, `array` does before a [ (tried in each environment, TeX Live 2022).
+        """
         gap = ""
-        if self.peek() == "*":
+        if self.peek() == "*" and self.is_close():
             self.at += 1
             gap = "*"
-        if self.peek() == "[":
+        if self.peek() == "[" and (self.is_close() or name == "array"):
             until = min(self.at + 12, len(self.tokens))
             end = next((i for i in range(self.at, until) if self.tokens[i].text == "]"), 0)
             inner = self.latex[self.tokens[self.at].end:self.tokens[end].start].strip() if end else ""

@@ -1,0 +1,134 @@
+r"""Whether `canonical()` keeps the picture, and what the parser and the MathML make of real formulas.
+
+    python -m benchmarks.latex_forms --count 20000 --formulas FILE… [--failures FILE]
+
+Every formula is parsed, respelled twice, checked and timed; source and respelling are typeset by pdflatex in display
+style and compared pixel by pixel. Formulas that TeX cannot set inside a formula (`align*` with `\tag`, comments,
+programming) are counted apart; a respelling that fails where its source does not is a difference.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import lzma
+import random
+import time
+import xml.etree.ElementTree as ET
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from docproc.latex.canonical import canonical, match_key
+from docproc.latex.check import check
+from docproc.latex.tree import LatexError, parse
+from docproc.render_match import has_tex, render_latex
+
+OWN_FORMULAS = Path(__file__).parents[1] / "samples" / "formulas" / "formulas.jsonl"
+_DPI = 150
+_CHUNK = 1000
+_LIMIT_MS = 1.0
+
+
+def draw_formulas(files: Sequence[Path], count: int, seed: int) -> list[str]:
+    """A seeded sample of the formulas of JSON Lines files, blanks collapsed."""
+    lines: list[str] = []
+    for path in files:
+        with lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open(encoding="utf-8") as file:
+            lines.extend(file)
+    drawn = random.Random(seed).sample(lines, min(count, len(lines)))
+    return [" ".join(json.loads(line)["latex"].split()) for line in drawn]
+
+
+def check_forms(formulas: Sequence[str]) -> tuple[Counter[str], list[float], list[tuple[str, str]]]:
+    """Counts by outcome, milliseconds of each `canonical()`, and the failures as (kind, LaTeX)."""
+    counts: Counter[str] = Counter()
+    times: list[float] = []
+    failures: list[tuple[str, str]] = []
+
+    def note(kind: str, latex: str) -> None:
+        counts[kind] += 1
+        failures.append((kind, latex))
+
+    for latex in formulas:
+        try:
+            parse(latex)
+        except LatexError:
+            note("not parsed", latex)
+        begun = time.thread_time()
+        once = canonical(latex)
+        times.append(1000 * (time.thread_time() - begun))
+        counts["respelled"] += once != latex
+        if canonical(once) != once:
+            note("not idempotent", latex)
+        if match_key(once) != match_key(latex):
+            note("other match key", latex)
+        checked = check(once)
+        if not checked.is_valid:
+            note("called invalid", latex)
+            continue
+        try:
+            root = ET.fromstring(checked.mathml)
+        except ET.ParseError:
+            note("MathML not well-formed", latex)
+            continue
+        counts["MathML"] += 1
+        counts["MathML as text"] += len(root) == 1 and root[0].tag.endswith("mtext") and "\\" in (root[0].text or "")
+    return counts, times, failures
+
+
+def compare_pictures(formulas: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Outcome of each formula whose spelling changes: `equal`, `differs` or `source not typeset`."""
+    pairs = [(latex, once) for latex, once in ((latex, canonical(latex)) for latex in formulas) if latex != once]
+    for start in range(0, len(pairs), _CHUNK // 2):
+        part = pairs[start : start + _CHUNK // 2]
+        pictures = render_latex(sorted({latex for pair in part for latex in pair}), dpi=_DPI)
+        for latex, once in part:
+            one, other = pictures.get(latex), pictures.get(once)
+            if one is None:
+                yield "source not typeset", latex
+            elif other is None or not np.array_equal(one, other):
+                yield "differs", latex
+            else:
+                yield "equal", latex
+
+
+def main() -> int:
+    """Draw the formulas, check them, print the counts."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--formulas", type=Path, nargs="+", default=[OWN_FORMULAS], help="JSON Lines with `latex`")
+    parser.add_argument("--count", type=int, default=20_000)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--failures", type=Path, help="write failures here, JSON Lines")
+    arguments = parser.parse_args()
+    formulas = draw_formulas(arguments.formulas, arguments.count, arguments.seed)
+    check("x")  # loads KaTeX
+    counts, times, failures = check_forms(formulas)
+    total = len(formulas)
+    parsed, valid = total - counts["not parsed"], total - counts["called invalid"]
+    print(f"{total} formulas, seed {arguments.seed}")
+    print(f"parsed: {parsed} ({parsed / total:.2%}); called valid: {valid} ({valid / total:.2%})")
+    print(f"canonical() idempotent: {total - counts['not idempotent']} ({1 - counts['not idempotent'] / total:.2%}); "
+          f"same match key: {total - counts['other match key']}")
+    print(f"canonical(): mean {np.mean(times):.2f} ms, median {np.median(times):.2f}, "
+          f"99 % {np.quantile(times, 0.99):.2f}, longest {max(times):.1f} of processor time; "
+          f"{np.mean(np.array(times) > _LIMIT_MS):.2%} take over {_LIMIT_MS:g} ms")
+    print(f"MathML well-formed: {counts['MathML']} of {valid}; {counts['MathML as text']} of them LaTeX as text")
+    if has_tex():
+        outcomes: Counter[str] = Counter()
+        for outcome, latex in compare_pictures(formulas):
+            outcomes[outcome] += 1
+            if outcome == "differs":
+                failures.append((outcome, latex))
+        print(f"respelled: {counts['respelled']}; pictures equal to the pixel at {_DPI} dpi: {outcomes['equal']}, "
+              f"different: {outcomes['differs']}, source not typeset: {outcomes['source not typeset']}")
+    if arguments.failures is not None:
+        rows = (json.dumps({"failure": kind, "latex": latex}, ensure_ascii=False) + "\n" for kind, latex in failures)
+        arguments.failures.write_text("".join(rows), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
