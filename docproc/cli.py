@@ -94,6 +94,9 @@ def cli() -> None:
 @click.option("--workers", type=click.IntRange(0, 256), default=0, help="Page processes; 0: one a core, less one.")
 @click.option("--page-timeout", type=click.FloatRange(min=1), default=120.0, help="Seconds that one page may take.")
 @click.option(
+    "--document-timeout", type=click.FloatRange(min=1), default=21600.0, help="Seconds for all pages of a file."
+)
+@click.option(
     "--page-memory", type=click.FloatRange(min=2), default=6.0, help="GiB of address space of a page process."
 )
 @click.option("--dry-run", is_flag=True, help="Stop after finding: draw the boxes on page pictures; no database.")

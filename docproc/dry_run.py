@@ -15,7 +15,7 @@ from docproc.documents import expand_inputs
 from docproc.errors import ExitCode, OutputError
 from docproc.finding import DocumentFacts, DocumentTask, PageTask, open_kept, work
 from docproc.records import Failure, FormulaKind, FoundPage
-from docproc.workers import Lost, WorkerPool, worker_count
+from docproc.workers import Budget, Lost, WorkerPool, worker_count
 
 if TYPE_CHECKING:
     from docproc.options import RunOptions
@@ -134,7 +134,8 @@ def _results(
     files: Sequence[Path], options: RunOptions, pool: WorkerPool, *, is_drawn: bool
 ) -> Iterator[tuple[Path, int, tuple[FoundPage, bytes] | Failure]]:
     for path in files:
-        facts = pool.submit(DocumentTask(path, options.pages, options.find)).result()
+        budget = Budget.of_document(options.document_timeout)
+        facts = pool.submit(DocumentTask(path, options.pages, options.find), budget).result()
         if isinstance(facts, Lost):
             facts = Failure("open", str(path), f"{path} could not be opened: {facts.reason}.")
         if isinstance(facts, Failure):
@@ -143,7 +144,7 @@ def _results(
         for start in range(0, len(facts.numbers), PAGES_AHEAD):
             numbers = facts.numbers[start : start + PAGES_AHEAD]
             tasks = [DrawTask(PageTask(path, number, facts.statistics, options.find), is_drawn) for number in numbers]
-            for number, future in zip(numbers, [pool.submit(task) for task in tasks], strict=True):
+            for number, future in zip(numbers, [pool.submit(task, budget) for task in tasks], strict=True):
                 result = future.result()
                 if isinstance(result, Lost):
                     reason = f"Page {number} of {path} could not be read: {result.reason}."

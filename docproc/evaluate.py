@@ -7,12 +7,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from docproc.crops import fit_picture
-from docproc.documents import open_document
 from docproc.errors import InputError, OutputError
 from docproc.evaluation import Labeled, Pair, read_labels, score
+from docproc.formula_pictures import formula_pictures
 from docproc.latex.judge import judge
-from docproc.pages import render_page
 from docproc.recognition import Unread, recognize_all
 from docproc.records import Status
 
@@ -43,13 +41,13 @@ def evaluate(
         DependencyError: TeX or the model is missing.
     """
     labels, pictures = [], []
-    for label in read_labels(data, report):
-        try:
-            with open_document(label.image) as document:
-                pictures.append(fit_picture(render_page(document, 1).image))
+    rows = list(read_labels(data, report))
+    for label, picture in zip(rows, formula_pictures(label.image for label in rows), strict=True):
+        if isinstance(picture, InputError):
+            report(f"left out: {picture}")
+        else:
             labels.append(label)
-        except InputError as error:
-            report(f"left out: {error}")
+            pictures.append(picture)
     if not labels:
         raise InputError(f"No picture of {data} can be read. Give a folder with labels.jsonl and its pictures.")
     read = recognize_all(recognizer, pictures, recognizer.batch_size(batch_size))

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from docproc.crops import fit_picture
-from docproc.documents import open_document
 from docproc.errors import InputError
+from docproc.formula_pictures import formula_pictures
 from docproc.latex.judge import judge
 from docproc.options import RunOptions
-from docproc.pages import render_page
 from docproc.qwen2_vl import Qwen2VLRecognizer
 from docproc.recognition import Unread, recognize_all
 from docproc.records import Status
@@ -33,8 +31,9 @@ def read_formula_picture(path: Path, recognizer: Recognizer | None = None) -> st
     Raises:
         InputError: The picture cannot be opened, or no formula can be read in it.
     """
-    with open_document(path) as document:
-        picture = fit_picture(render_page(document, 1).image)
+    (picture,) = formula_pictures([path])
+    if isinstance(picture, InputError):
+        raise picture
     (reading,) = recognize_all(recognizer or Qwen2VLRecognizer.from_options(RunOptions()), [picture], 1)
     if isinstance(reading, Unread):
         raise InputError(f"{path} cannot be read: {reading.reason}.")

@@ -48,7 +48,9 @@ class RunOptions:
     workers: int = 0
     """Page processes; 0 = one for each core, less one for the recognizer, at least one."""
     page_timeout: float = 120.0
-    """Seconds that one page may take to be found."""
+    """Seconds that one page may take to be found, or a document to be opened."""
+    document_timeout: float = 21_600.0
+    """Seconds that the pages of one document may take in their processes together."""
     page_memory: float = 6.0
     """GiB of address space that a page process may take."""
 

@@ -21,7 +21,7 @@ from docproc.errors import ExitCode, OutputError
 from docproc.finding import DocumentFacts, DocumentTask, PageTask, work
 from docproc.records import Failure, FoundPage
 from docproc.store import FormulaStore
-from docproc.workers import Lost, WorkerPool, worker_count
+from docproc.workers import Budget, Lost, WorkerPool, worker_count
 
 if TYPE_CHECKING:
     from docproc.options import RunOptions
@@ -79,7 +79,10 @@ class _Document:
     facts: DocumentFacts
     state: DocumentState
     unfinished: set[int]
+    budget: Budget
     has_failed: bool = False
+    is_late: bool = False
+    """Whether its time is spent; said once, however many pages are left."""
 
 
 @dataclass(slots=True)
@@ -136,15 +139,16 @@ def _pages(
     progress: Progress,
 ) -> Iterator[_PlannedPage]:
     """Yield every page that was asked for, finished or not, document by document."""
-    looks: deque[tuple[Path, Future[DocumentFacts | Failure | Lost]]] = deque()
+    looks: deque[tuple[Path, Budget, Future[DocumentFacts | Failure | Lost]]] = deque()
     finished = [path for path in files if _is_finished(path, options, model, store)]
     summary.skipped, summary.has_read = len(finished), bool(finished)
     waiting = deque(path for path in files if path not in finished)
     while waiting or looks:
         while waiting and len(looks) <= PAGES_PER_WINDOW:
             path = waiting.popleft()
-            looks.append((path, pool.submit(DocumentTask(path, options.pages, options.find))))
-        path, look = looks.popleft()
+            budget = Budget.of_document(options.document_timeout)
+            looks.append((path, budget, pool.submit(DocumentTask(path, options.pages, options.find), budget)))
+        path, budget, look = looks.popleft()
         facts = look.result()
         if isinstance(facts, Lost):
             facts = Failure("open", str(path), f"{path} could not be opened: {facts.reason}.")
@@ -163,7 +167,7 @@ def _pages(
             _note(Failure("open", facts.name, facts.damage), summary, store, progress)
         unfinished = set(facts.numbers) - state.finished_pages
         summary.has_read |= bool(state.finished_pages)
-        document = _Document(facts, state, unfinished, has_failed=bool(facts.damage))
+        document = _Document(facts, state, unfinished, budget, has_failed=bool(facts.damage))
         if not unfinished:
             summary.skipped += 1
             # Killed between its last page and its Markdown, or corrected since that was written.
@@ -204,7 +208,8 @@ def _hand_out(window: list[_PlannedPage], options: RunOptions, pool: WorkerPool)
     if any(page.number in page.document.unfinished for page in window):
         for page in window:
             facts = page.document.facts
-            page.found = pool.submit(PageTask(facts.path, page.number, facts.statistics, options.find))
+            task = PageTask(facts.path, page.number, facts.statistics, options.find)
+            page.found = pool.submit(task, page.document.budget)
     return window
 
 
@@ -243,7 +248,9 @@ def _finish_window(
             summary.formulas.update(formula.status.value for formula in formulas)
             progress.page_done(len(formulas))
         elif isinstance(result, Failure):
-            _report(result, summary, progress)
+            is_late = page.document.budget.spent_reason in result.reason
+            _report(result, summary, progress, is_said=is_late and page.document.is_late)
+            page.document.is_late |= is_late
             store.fail_page(document_id, page.number, result)
             progress.page_done(0)
         summary.pages += 1
@@ -275,9 +282,10 @@ def _note(failure: Failure, summary: RunSummary, store: FormulaStore, progress: 
     store.record_failure(failure)
 
 
-def _report(failure: Failure, summary: RunSummary, progress: Progress) -> None:
+def _report(failure: Failure, summary: RunSummary, progress: Progress, *, is_said: bool = False) -> None:
     summary.failures.append(failure)
-    progress.say(f"Error: {failure.reason}")
+    if not is_said:
+        progress.say(f"Error: {failure.reason}")
 
 
 def _counted(number: int, noun: str) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from docproc import __version__
 from docproc.records import Failure, Status
 from docproc.reference_report import numbered_twice, unresolved_references
+from docproc.sandbox import isolation
 
 if TYPE_CHECKING:
     from docproc.records import StoredFormula
@@ -60,6 +61,7 @@ def information(database: Path) -> dict[str, Any]:
         "system": platform.platform(),
         **{name: _version(name) for name in PACKAGES},
         "device": f"{device}, {torch.get_num_threads()} CPU threads",
+        "page processes": isolation(),
         "model": model_name(BUILT_IN),
         "model sources": _sources(SOURCES),
         "database": _database(database),

@@ -1,4 +1,7 @@
-"""Processes that do one task at a time and may die: a broken file takes its worker with it, never the run."""
+"""Processes that do one task at a time and may die: a broken file takes its worker with it, never the run.
+
+A worker reads foreign files, so it is confined first (sandbox.py).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ import contextlib
 import multiprocessing
 import os
 import queue
-import resource
 import signal
 import threading
 import time
@@ -14,7 +16,10 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
+from pathlib import Path
 from typing import Any
+
+from docproc.sandbox import confine, limit_processor_time, limit_resources
 
 # How often the dispatcher looks at deadlines.
 _TICK_SECONDS = 0.5
@@ -28,17 +33,42 @@ class Lost:
 
 
 @dataclass(slots=True)
+class Budget:
+    """Time that some tasks together may take in their workers."""
+
+    left_seconds: float
+    spent_reason: str
+    """Why a task is lost when nothing is left."""
+
+    @classmethod
+    def of_document(cls, seconds: float) -> Budget:
+        """For the opening of a document and all its pages."""
+        return cls(seconds, f"its document took longer than {seconds:.0f} s (--document-timeout gives it more)")
+
+
+@dataclass(slots=True)
+class _Task:
+    future: Future[Any]
+    task: Any
+    budget: Budget | None
+    is_repeated: bool = False
+
+
+@dataclass(slots=True)
 class _Worker:
     process: Any
     connection: Connection
-    future: Future[Any] | None = None
+    job: _Task | None = None
+    begun: float = 0.0
     deadline: float = 0.0
+    late_reason: str = ""
 
 
 class WorkerPool:
     """Runs `function(task)` in worker processes.
 
-    A worker that dies or exceeds the time limit costs its own task only and is replaced. Use it in a `with` statement;
+    A worker that dies or exceeds the time limit costs its own task only and is replaced. A task whose worker was killed
+    from outside (SIGKILL: a person, or the kernel short of memory) is tried once more. Use it in a `with` statement;
     leaving it ends the workers at once.
     """
 
@@ -56,7 +86,8 @@ class WorkerPool:
         self._function, self._count = function, count
         self._timeout_seconds, self._memory_bytes = timeout_seconds, memory_bytes
         self._context = multiprocessing.get_context("spawn")
-        self._tasks: queue.SimpleQueue[tuple[Future[Any], Any]] = queue.SimpleQueue()
+        self._tasks: queue.SimpleQueue[_Task] = queue.SimpleQueue()
+        self._repeats: list[_Task] = []
         self._stop = threading.Event()
         self._dispatcher = threading.Thread(target=self._dispatch, daemon=True)
         self._wake, self._woken = self._context.Pipe()
@@ -70,10 +101,15 @@ class WorkerPool:
         self._wake.send(None)
         self._dispatcher.join()
 
-    def submit(self, task: Any) -> Future[Any]:
-        """Hand in a task; the future's result is the function's, or `Lost`. Tasks are begun in their order."""
+    def submit(self, task: Any, budget: Budget | None = None) -> Future[Any]:
+        """Hand in a task; the future's result is the function's, or `Lost`. Tasks are begun in their order.
+
+        Args:
+            task: What the function takes.
+            budget: Bounds this task and all others with the same budget together.
+        """
         future: Future[Any] = Future()
-        self._tasks.put((future, task))
+        self._tasks.put(_Task(future, task, budget))
         self._wake.send(None)
         return future
 
@@ -81,8 +117,8 @@ class WorkerPool:
         workers: list[_Worker] = []
         try:
             while not self._stop.is_set():
-                while not self._tasks.empty() and (idle := self._idle(workers)) is not None:
-                    self._hand_out(idle, *self._tasks.get())
+                while (self._repeats or not self._tasks.empty()) and (idle := self._idle(workers)) is not None:
+                    self._hand_out(idle, self._repeats.pop() if self._repeats else self._tasks.get())
                 self._collect(workers)
         finally:
             for worker in workers:
@@ -90,47 +126,64 @@ class WorkerPool:
 
     def _idle(self, workers: list[_Worker]) -> _Worker | None:
         for worker in workers:
-            if worker.future is None:
+            if worker.job is None:
                 return worker
         if len(workers) == self._count:
             return None
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=_serve, args=(theirs, self._function, self._memory_bytes), daemon=True)
+        arguments = (theirs, self._function, self._memory_bytes, self._timeout_seconds)
+        process = self._context.Process(target=_serve, args=arguments, daemon=True)
         process.start()
         theirs.close()
         workers.append(_Worker(process, ours))
         return workers[-1]
 
-    def _hand_out(self, worker: _Worker, future: Future[Any], task: Any) -> None:
-        worker.future, worker.deadline = future, time.monotonic() + self._timeout_seconds
+    def _hand_out(self, worker: _Worker, job: _Task) -> None:
+        seconds = self._timeout_seconds
+        worker.late_reason = f"it took longer than {seconds:.0f} s (--page-timeout gives it more)"
+        if job.budget is not None and job.budget.left_seconds < seconds:
+            seconds, worker.late_reason = job.budget.left_seconds, job.budget.spent_reason
+            if seconds <= 0:
+                job.future.set_result(Lost(job.budget.spent_reason))
+                return
+        worker.job, worker.begun = job, time.monotonic()
+        worker.deadline = worker.begun + seconds
         with contextlib.suppress(OSError):  # it died while idle: _collect sees that
-            worker.connection.send(task)
+            worker.connection.send(job.task)
 
     def _collect(self, workers: list[_Worker]) -> None:
-        busy = {worker.connection: worker for worker in workers if worker.future is not None}
+        busy = {worker.connection: (worker, worker.job) for worker in workers if worker.job is not None}
         ready = set(wait([self._woken, *busy], timeout=_TICK_SECONDS))
         if self._woken in ready:
             self._woken.recv()
-        for connection, worker in busy.items():
-            future = worker.future
-            if future is None:
-                continue
+        for connection, (worker, job) in busy.items():
+            was_killed = False
             if connection in ready:
                 try:
                     result = connection.recv()
-                    worker.future = None
-                    future.set_result(result)
-                    continue
                 except (EOFError, OSError):
                     worker.process.join(1)
-                    reason = _death(worker.process.exitcode)
+                    result = Lost(death_of(worker.process.exitcode))
+                    was_killed = worker.process.exitcode == -signal.SIGKILL
+                    self._replace(worker, workers)
             elif time.monotonic() > worker.deadline:
-                reason = f"it took longer than {self._timeout_seconds:.0f} s (--page-timeout gives it more)"
+                result = Lost(worker.late_reason)
+                self._replace(worker, workers)
             else:
                 continue
-            self._end(worker)
-            workers.remove(worker)
-            future.set_result(Lost(reason))
+            worker.job = None
+            if job.budget is not None:
+                job.budget.left_seconds -= time.monotonic() - worker.begun
+            if was_killed and not job.is_repeated:
+                job.is_repeated = True
+                self._repeats.append(job)
+            else:
+                job.future.set_result(result)
+
+    @classmethod
+    def _replace(cls, worker: _Worker, workers: list[_Worker]) -> None:
+        cls._end(worker)
+        workers.remove(worker)
 
     @staticmethod
     def _end(worker: _Worker) -> None:
@@ -144,17 +197,21 @@ def worker_count(asked: int) -> int:
     return asked or max(1, (os.cpu_count() or 1) - 1)
 
 
-def _serve(connection: Connection, function: Callable[[Any], Any], memory_bytes: int) -> None:
+def _serve(
+    connection: Connection, function: Callable[[Any], Any], memory_bytes: int, timeout_seconds: float
+) -> None:
     """Main of a worker: one task, one result, until the parent goes away."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    name_process("docproc-page")
+    threading.Thread(target=end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, hard))
+    limit_resources(memory_bytes)
+    confine()
     while True:
         try:
             task = connection.recv()
         except (EOFError, OSError):
             return
+        limit_processor_time(timeout_seconds * (os.cpu_count() or 1))  # its libraries may use all of them
         try:
             result = function(task)
         except MemoryError:
@@ -167,7 +224,7 @@ def _serve(connection: Connection, function: Callable[[Any], Any], memory_bytes:
             return
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """End this process in the middle of its task if its parent is killed: nobody waits for the result."""
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -175,7 +232,14 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _death(exit_code: int | None) -> str:
+def name_process(name: str) -> None:
+    """Show what a process does in `top` and `ps -e`; at most 15 letters."""
+    with contextlib.suppress(OSError):  # there is no /proc here
+        Path("/proc/self/comm").write_text(name, encoding="ascii")
+
+
+def death_of(exit_code: int | None) -> str:
+    """What to tell of a process that ended."""
     if exit_code is not None and exit_code < 0:
         return f"its worker was ended by signal {signal.Signals(-exit_code).name}"
     return f"its worker ended with code {exit_code}"

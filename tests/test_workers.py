@@ -1,12 +1,20 @@
+"""Page processes: what they may do, and what becomes of their task when they die."""
+
+import multiprocessing
 import os
+import resource
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
+from pathlib import Path
 
 import pytest
 
-from docproc.workers import Lost, WorkerPool
+from docproc.sandbox import isolation
+from docproc.workers import Budget, Lost, WorkerPool
 
 
 def work(task: tuple[str, int]) -> int:
@@ -77,3 +85,86 @@ def test_workers_end_with_a_parent_that_is_killed() -> None:
     parent.kill()
     _, errors = parent.communicate(timeout=20)  # ends when the worker, who hangs for 60 s, holds the pipes no more
     assert not errors
+
+
+def sneak(what: str) -> str:
+    """A worker that tries what no page needs."""
+    try:
+        if what == "socket":
+            socket.socket(socket.AF_INET, socket.SOCK_STREAM).connect(("127.0.0.1", 9))
+        elif what == "local socket":
+            socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        elif what == "program":
+            subprocess.run(["true"], check=False)
+        elif what == "fork":
+            os.fork()
+        elif what == "signal":
+            os.kill(os.getppid(), 0)
+        elif what == "thread":
+            thread = threading.Thread(target=time.sleep, args=(0,))
+            thread.start()
+            thread.join()
+        elif what == "read":
+            Path(__file__).read_bytes()
+        elif what.startswith("write "):
+            Path(what.removeprefix("write ")).write_text("mine")
+        elif what.startswith("append "):
+            with Path(what.removeprefix("append ")).open("a") as file:
+                file.write("more")
+        elif what.startswith("remove "):
+            Path(what.removeprefix("remove ")).unlink()
+        elif what.startswith("move "):
+            Path(what.removeprefix("move ")).rename("/tmp/moved")
+        elif what.startswith("mkdir "):
+            Path(what.removeprefix("mkdir ")).mkdir()
+        elif what == "core":
+            return str(resource.getrlimit(resource.RLIMIT_CORE)[0])
+    except OSError as error:
+        return type(error).__name__
+    return "done"
+
+
+@pytest.mark.skipif("seccomp is not" in isolation(), reason="no seccomp on this system")
+def test_a_worker_reads_and_computes_and_can_do_nothing_else(tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.write_text("mine")
+    tasks = ["socket", "local socket", "program", "fork", "signal"]
+    tasks += [f"{verb} {kept}" for verb in ("write", "append", "remove", "move")]
+    tasks += [f"write {tmp_path / 'new'}", f"mkdir {tmp_path / 'folder'}"]
+    with WorkerPool(sneak, 1, timeout_seconds=30, memory_bytes=4 * 2**30) as pool:
+        answers = [pool.submit(task).result(60) for task in [*tasks, "read", "thread", "core"]]
+    assert answers == ["PermissionError"] * len(tasks) + ["done", "done", "0"]
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+    assert kept.read_text() == "mine"
+
+
+def wait_for(file: str) -> int:
+    while not Path(file).exists():
+        time.sleep(0.02)
+    return os.getpid()
+
+
+def test_a_task_whose_worker_was_killed_from_outside_is_tried_once_more(tmp_path: Path) -> None:
+    with WorkerPool(wait_for, 1, timeout_seconds=30, memory_bytes=4 * 2**30) as pool:
+        future = pool.submit(str(tmp_path / "flag"))
+        while not (children := multiprocessing.active_children()):
+            time.sleep(0.02)
+        os.kill(children[0].pid, signal.SIGKILL)
+        (tmp_path / "flag").touch()
+        assert future.result(60) not in (children[0].pid, os.getpid())
+
+
+def test_tasks_of_one_budget_share_its_time() -> None:
+    budget = Budget(1.0, "the document took longer than 1 s")
+    with WorkerPool(work, 1, timeout_seconds=60, memory_bytes=4 * 2**30) as pool:
+        assert pool.submit(("square", 1)).result(30) == 1
+        futures = [pool.submit(task, budget) for task in (("square", 2), ("hang", 0), ("square", 3))]
+        others = pool.submit(("square", 4))
+        assert [future.result(30) for future in futures] == [4, *[Lost("the document took longer than 1 s")] * 2]
+        assert others.result(30) == 16
+
+
+def test_a_worker_that_computes_for_ever_is_ended_even_if_nobody_watches_it() -> None:
+    code = "from docproc.sandbox import limit_processor_time\nlimit_processor_time(0.5)\nwhile True: pass"
+    ended = subprocess.run([sys.executable, "-c", code], check=False, timeout=30)
+    assert ended.returncode == -signal.SIGXCPU
