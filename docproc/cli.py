@@ -84,6 +84,9 @@ def cli() -> None:
 @click.option("--device", default="auto", help="auto, cpu, cuda or cuda:N.")
 @click.option("--batch-size", default="auto", callback=lambda _c, _p, v: _batch_size(v), help="Crops a batch, or auto.")
 @click.option(
+    "--batch-timeout", type=click.FloatRange(min=1), default=600.0, help="Seconds the model may go without a reading."
+)
+@click.option(
     "--inline-delimiters", default="$…$", callback=lambda _c, _p, v: _delimiters(v), help="Around inline LaTeX."
 )
 @click.option(
@@ -120,11 +123,12 @@ def run(paths: tuple[Path, ...], dry_run: bool, as_json: bool, **given: Any) -> 
         return find_only(paths, options, as_json=as_json)
     from docproc.pipeline import run as digitize
     from docproc.progress import progress_for
-    from docproc.qwen2_vl import Qwen2VLRecognizer
+    from docproc.recognizer_process import RecognizerProcess
 
     progress = progress_for(sys.stderr)
     try:
-        summary = digitize(paths, options, Qwen2VLRecognizer.from_options(options), progress)
+        with RecognizerProcess.from_options(options) as recognizer:
+            summary = digitize(paths, options, recognizer, progress)
     finally:
         progress.close()
     for path in summary.outputs:

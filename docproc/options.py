@@ -43,6 +43,8 @@ class RunOptions:
     load_in_4bit: bool = False
     device: str = "auto"
     batch_size: str = "auto"
+    batch_timeout: float = 600.0
+    """Seconds that the model may go without finishing a formula."""
     inline_delimiters: str = "$…$"
     display_delimiters: str = "$$…$$"
     workers: int = 0

@@ -26,7 +26,7 @@ from docproc.workers import Budget, Lost, WorkerPool, worker_count
 if TYPE_CHECKING:
     from docproc.options import RunOptions
     from docproc.progress import Progress
-    from docproc.qwen2_vl import Qwen2VLRecognizer
+    from docproc.recognition import RunRecognizer
     from docproc.records import DocumentState
 
 # Pages whose crops are read together: some 200 crops of a textbook fill a CPU's batches of 32 well, and a kill loses
@@ -93,7 +93,7 @@ class _PlannedPage:
     """None while it is not handed to a page process, or if its window is finished."""
 
 
-def run(paths: Sequence[Path], options: RunOptions, recognizer: Qwen2VLRecognizer, progress: Progress) -> RunSummary:
+def run(paths: Sequence[Path], options: RunOptions, recognizer: RunRecognizer, progress: Progress) -> RunSummary:
     """Digitize documents: the main job.
 
     Args:
@@ -216,7 +216,7 @@ def _hand_out(window: list[_PlannedPage], options: RunOptions, pool: WorkerPool)
 def _finish_window(
     window: list[_PlannedPage],
     options: RunOptions,
-    recognizer: Qwen2VLRecognizer,
+    recognizer: RunRecognizer,
     loading: Future[int] | None,
     store: FormulaStore,
     summary: RunSummary,

@@ -24,6 +24,10 @@ class OutOfMemoryError(Exception):
     """The batch did not fit; half of it may."""
 
 
+class BatchLostError(Exception):
+    """What reads has died, hung or failed over a batch; its text says how. One of the crops may be the reason."""
+
+
 class Recognizer(Protocol):
     """Anything that turns crops into LaTeX."""
 
@@ -34,7 +38,16 @@ class Recognizer(Protocol):
 
         Raises:
             OutOfMemoryError: What is being read does not fit into memory; what was yielded before is good.
+            BatchLostError: It cannot go on; what was yielded before is good.
         """
+        ...
+
+
+class RunRecognizer(Recognizer, Protocol):
+    """A recognizer that knows what its device takes."""
+
+    def batch_size(self, asked: str = "auto") -> int:
+        """Crops at once: the number asked for, or what fits the device; loads the model."""
         ...
 
 
@@ -63,7 +76,8 @@ def recognize_all(recognizer: Recognizer, crops: Sequence[np.ndarray], batch_siz
         recognizer: What reads.
         crops: Grey uint8 pictures of shape (height, width), 0 = ink.
         batch_size: Crops at once at most. It is halved when memory runs out, and raised again after as many crops were
-            read as it counts.
+            read as it counts. After a batch that was lost the crops are read one by one first, so that one that is the
+            reason costs only itself.
 
     Returns:
         One result a crop, in the order of `crops`.
@@ -89,5 +103,11 @@ def recognize_all(recognizer: Recognizer, crops: Sequence[np.ndarray], batch_siz
                     f"a crop of {width}×{height} pixels alone needs more memory than there is; "
                     "a smaller --model or --load-in-4bit may fit"
                 )
+        except BatchLostError as error:
+            left = [i for i in part if i not in results]
+            if size == 1 and left:  # it was the first of them that was being read
+                results[left[0]] = Unread(str(error))
+            size = 1
+            logger.warning("%s; going on with one crop at a time", error)
         waiting = [i for i in waiting if i not in results]
     return [results[i] for i in range(len(crops))]

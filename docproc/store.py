@@ -102,7 +102,9 @@ class FormulaStore:
                 return DocumentState(document_id, frozenset(), is_finished=False)
             self._restarts.pop(document_id, None)
             rows = self.connection.execute(
-                "SELECT number FROM pages WHERE document_id = ? AND status = 'done'", (document_id,)
+                "SELECT number FROM pages p WHERE document_id = ? AND status = 'done' AND NOT EXISTS (SELECT 1 "
+                "FROM failures f WHERE f.document_id = p.document_id AND f.page_number = p.number)",
+                (document_id,),
             )
             finished = frozenset(number for (number,) in rows)
             return DocumentState(document_id, finished, status == "finished" and len(finished) >= page_count)

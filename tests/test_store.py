@@ -164,6 +164,20 @@ def test_resume_skips_finished_pages_and_retries_failed_ones(tmp_path: Path) -> 
         assert store.summary().formulas == {"ok": 8}
 
 
+def test_a_page_with_a_formula_that_was_not_read_is_tried_again(tmp_path: Path) -> None:
+    with FormulaStore.open(tmp_path / "docproc.db") as store:
+        state = begin(store, pages=2)
+        page, found = make_page(1)
+        store.write_page(state.id, page, found, [Failure("recognize", "book.pdf", "out of memory", 1, 2)])
+        store.write_page(state.id, *make_page(2))
+        assert begin(store, pages=2).finished_pages == {2}
+        ids = [formula.id for formula in store.document_formulas(state.id)]
+        store.write_page(state.id, page, found)
+        assert begin(store, pages=2).finished_pages == {1, 2}
+        assert [formula.id for formula in store.document_formulas(state.id)] == ids
+        assert store.failures() == []
+
+
 def test_writing_a_page_twice_doubles_nothing(tmp_path: Path) -> None:
     with FormulaStore.open(tmp_path / "d.db") as store:
         state = begin(store)
