@@ -194,7 +194,8 @@ class Producer:
             pdf = pymupdf.open("pdf", sheet.pdf)
         except pymupdf.FileDataError:
             return []
-        views = 2 if seconds > 150 else 1  # typesetting is half of the work: later on, each page is looked at twice
+        # Typesetting is half of the work: later on, each page is looked at twice and, when little is new, three times.
+        views = 1 if seconds < 150 else 2 if seconds < 1000 else 3
         for page_index, i in sheet.pages:
             page = pdf[page_index]
             found += [
@@ -274,7 +275,7 @@ class TrainingStream(torch.utils.data.IterableDataset[Batch]):
             seconds = float(self.clock.value)
             size = 700 if seconds < 20 else 1_800 if seconds < 150 else 3_000
             while len(buffer) < size:
-                buffer += producer.samples(seconds, 400 if seconds < 150 else 600)
+                buffer += producer.samples(seconds, 400 if seconds < 150 else 900)
             rng.shuffle(buffer)
             batch = next(group_samples(reversed(buffer), self.budget))
             taken = {id(s) for s in batch}
