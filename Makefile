@@ -43,6 +43,8 @@ typecheck: $(STAMP)test
 check: lint typecheck test
 
 bench: $(STAMP)test
+	$(BIN)/python -m benchmarks.latex_forms
+	$(BIN)/python -m benchmarks.damage
 	$(BIN)/python -m benchmarks.pages
 	$(BIN)/python -m benchmarks.engine --crops 100 --rows 1,8,32,64 --generate-rows 1,8,32
 

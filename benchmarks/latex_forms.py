@@ -32,14 +32,15 @@ _CHUNK = 1000
 _LIMIT_MS = 1.0
 
 
-def draw_formulas(files: Sequence[Path], count: int, seed: int) -> list[str]:
-    """A seeded sample of the formulas of JSON Lines files, blanks collapsed."""
+def draw_records(files: Sequence[Path], count: int | None, seed: int) -> list[dict[str, str]]:
+    """A seeded sample (None: all of them, shuffled) of the records of JSON Lines files, blanks of LaTeX collapsed."""
     lines: list[str] = []
     for path in files:
         with lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open(encoding="utf-8") as file:
             lines.extend(file)
-    drawn = random.Random(seed).sample(lines, min(count, len(lines)))
-    return [" ".join(json.loads(line)["latex"].split()) for line in drawn]
+    drawn = random.Random(seed).sample(lines, min(count or len(lines), len(lines)))
+    records = [json.loads(line) for line in drawn]
+    return [record | {"latex": " ".join(record["latex"].split())} for record in records]
 
 
 def check_forms(formulas: Sequence[str]) -> tuple[Counter[str], list[float], list[tuple[str, str]]]:
@@ -103,7 +104,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--failures", type=Path, help="write failures here, JSON Lines")
     arguments = parser.parse_args()
-    formulas = draw_formulas(arguments.formulas, arguments.count, arguments.seed)
+    formulas = [r["latex"] for r in draw_records(arguments.formulas, arguments.count, arguments.seed)]
     check("x")  # loads KaTeX
     counts, times, failures = check_forms(formulas)
     total = len(formulas)

@@ -127,6 +127,41 @@ def _is_safe(latex: str) -> bool:
 def _render_chunk(formulas: Sequence[str], dpi: int) -> dict[str, np.ndarray]:
     import pymupdf
 
+    pdf, shipped = typeset_pdf(formulas)
+    pictures = {}
+    if pdf:
+        with pymupdf.open("pdf", pdf) as document:
+            for page, index in zip(document, shipped, strict=True):
+                if index is not None:
+                    picture = page.get_pixmap(dpi=dpi, colorspace=pymupdf.csGRAY)
+                    grey = np.frombuffer(picture.samples, np.uint8).reshape(picture.h, picture.stride)[:, :picture.w]
+                    pictures[formulas[index]] = _cut(grey)
+    return pictures
+
+
+def typeset_pdf(formulas: Sequence[str]) -> tuple[bytes, list[int | None]]:
+    """Typeset formulas, one a page, with one run of pdflatex.
+
+    Args:
+        formulas: LaTeX mathematics that reads and writes no files.
+
+    Returns:
+        The PDF, and for each of its pages the index of its formula, None where TeX complained. Empty if nothing could
+        be set.
+    """
+    ended, pdf, shipped, bad, last = _run_pdflatex(formulas)
+    skipped: set[int] = set()
+    while not ended and last is not None and last not in skipped:
+        # One formula stopped the run (an endless loop), or the hundredth error: go on without those.
+        skipped |= bad | {last}
+        ended, pdf, shipped, bad, last = _run_pdflatex(["x" if i in skipped else f for i, f in enumerate(formulas)])
+    if not ended:
+        return b"", []
+    return pdf, [None if index in bad or index in skipped else index for index in shipped]
+
+
+def _run_pdflatex(formulas: Sequence[str]) -> tuple[bool, bytes, list[int], set[int], int | None]:
+    """Whether it ended well, the PDF, the formula of each page, those with errors, and the last one begun."""
     with tempfile.TemporaryDirectory(prefix="docproc-tex-") as name:
         folder = Path(name)
         lines = [f"\\docprocformula{{{i}}}{{{' '.join(latex.split())}}}" for i, latex in enumerate(formulas)]
@@ -139,22 +174,10 @@ def _render_chunk(formulas: Sequence[str], dpi: int) -> dict[str, np.ndarray]:
                            env=_tex_environment())
         except subprocess.TimeoutExpired:
             ended = False
-        log = folder / "a.log"
+        log, pdf = folder / "a.log", folder / "a.pdf"
         shipped, bad, last = _read_log(log.read_text("utf-8", "replace") if log.exists() else "")
-        ended = ended and (folder / "a.pdf").exists()
-        if not ended:
-            # One formula stopped the run (a hundred errors, an endless loop): go on without it.
-            if last is None:
-                return {}
-            return _render_chunk(formulas[:last], dpi) | _render_chunk(formulas[last + 1:], dpi) if formulas else {}
-        with pymupdf.open(folder / "a.pdf") as document:
-            pictures = {}
-            for page, index in zip(document, shipped, strict=False):
-                if index not in bad:
-                    picture = page.get_pixmap(dpi=dpi, colorspace=pymupdf.csGRAY)
-                    grey = np.frombuffer(picture.samples, np.uint8).reshape(picture.h, picture.stride)[:, :picture.w]
-                    pictures[formulas[index]] = _cut(grey)
-    return pictures
+        ended = ended and pdf.exists()
+        return ended, pdf.read_bytes() if ended else b"", shipped, bad, last
 
 
 def _tex_environment() -> dict[str, str]:

@@ -12,7 +12,9 @@ from docproc.records import Status
     ("x^{2}}+y", "x^{2}+y"), ("a&=b", "a=b"), (r"a&=b\\c&=d", r"\begin{aligned}a&=b\\c&=d\end{aligned}"),
     (r"\left(\frac{a}{b})", r"\left(\frac{a}{b}\right)"), (r"(\frac{a}{b}\right)", r"\left(\frac{a}{b}\right)"),
     (r"\begin{matrix}a&b\\c&d", r"\begin{matrix}a&b\\c&d\end{matrix}"),
-    (r"\begin{matrix}a\end{array}", r"\begin{matrix}a\end{matrix}"), ("a+b" + r"\cdot x" * 9, r"a+b\cdot x")])
+    (r"\begin{matrix}a\end{array}", r"\begin{matrix}a\end{matrix}"), ("a+b" + r"\cdot x" * 9, r"a+b\cdot x"),
+    ("x^{2}^{2}+y", "x^{2}+y"), (r"\alhpa+\beta", r"\alpha+\beta"), (r"\frac{a}{b}" + "}{b}" * 9, r"\frac{a}{b}"),
+    (r"\begin{matrix}a&b\\c&d", r"\begin{matrix}a&b\\c&d\end{matrix}")])
 def test_proved_repairs(broken, right):
     repaired = repair(broken)
     assert repaired.latex == right
@@ -21,7 +23,8 @@ def test_proved_repairs(broken, right):
     assert all(step["rule"] for step in repaired.steps)
 
 
-@pytest.mark.parametrize("latex", ["x^{2+y", "x_", r"\frac{a", "x^2", "", "{{{{", "y_{", "}{"])
+@pytest.mark.parametrize("latex", ["x^{2+y", "x_", r"\frac{a", "x^2", "", "{{{{", "y_{", "}{",
+    "x^{2}^{3}", r"A=\begin{matrix}a&b\\c&d=B", r"\qzzx", "$x$ and $y$"])
 def test_what_cannot_be_proved_is_left_alone(latex):
     assert repair(latex) == repair(latex).__class__(latex, ())
 
@@ -44,5 +47,8 @@ def test_a_repair_is_told():
     assert verdict.problems == ("repaired: opened or dropped a brace",)
     assert verdict.repairs[0]["before"] == "x^{2}}+y"
     assert judge("x^{2}}+y", "end", 0.95, ("x", "2", "+", "y")).status is Status.OK
-    assert judge(r"\[x\]", "end", 0.95).status is Status.OK
+    for wrapped in (r"\[x\]", r"\(x\)", "$x$", "$$x$$", "```latex\nx\n```"):
+        verdict = judge(wrapped, "end", 0.95)
+        assert (verdict.latex, verdict.status) == ("x", Status.OK)
+        assert verdict.repairs[0]["before"] == wrapped
     assert judge("x^{2}}+y", "end", 0.95, ("z",)).status is Status.INVALID

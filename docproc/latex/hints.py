@@ -12,6 +12,8 @@ _OPEN = frozenset(("(", "["))
 _CLOSE = frozenset((")", "]"))
 _ENDS_WITH = frozenset(("=", "+", r"\cdot", r"\times", r"\leq", r"\geq", r"\neq", r"\in", r"\subset", r"\subseteq"))
 _MIN_REPEATS, _MAX_UNIT = 5, 20
+NOTHING_AFTER = "nothing stands after"
+REPEATS = "its end repeats"
 
 
 def find_hints(latex: str) -> tuple[str, ...]:
@@ -33,14 +35,16 @@ def find_hints(latex: str) -> tuple[str, ...]:
     if abs(opened - closed) == 1 and min(opened, closed) >= 1:
         hints.append(f"{opened} opening and {closed} closing brackets")
     if len(items) > 2 and isinstance(items[-1], Symbol) and items[-1].text in _ENDS_WITH:
-        hints.append(f"nothing stands after the last {items[-1].text}")
+        hints.append(f"{NOTHING_AFTER} the last {items[-1].text}")
     if any(isinstance(a, Symbol) and isinstance(b, Symbol) and a.text == b.text and (a.text == "=" or a.text == r"\leq")
            for a, b in pairwise(items)):
         hints.append("two relations follow each other")
+    if any(isinstance(item, Symbol) and item.text == "\\\\" for item in source):
+        hints.append(r"a row ends (\\) outside an environment")
     hints += _ragged(source)
     tail = repeated_tail(split_latex(latex))
     if tail:
-        hints.append(f"its end repeats {tail} times")
+        hints.append(f"{REPEATS} {tail} times")
     return tuple(hints)
 
 

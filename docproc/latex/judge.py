@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from docproc.latex.canonical import canonical
 from docproc.latex.check import check
+from docproc.latex.confusions import settle_by_glyphs
 from docproc.latex.evidence import Agreement, compare_with_glyphs
-from docproc.latex.hints import find_hints
-from docproc.latex.repair import UNWRAPPED, repair
+from docproc.latex.hints import REPEATS, find_hints
+from docproc.latex.repair import UNWRAPPED, is_wrapped, repair
 from docproc.records import Status
 
 # A reading less sure than this is doubtful whatever else speaks for it.
@@ -65,16 +66,23 @@ def judge(
         return Verdict("", Status.FAILED, ("the recogniser gave no answer",))
     checked = check(latex, is_display=is_display)
     repairs: tuple[dict[str, str], ...] = ()
-    if not checked.is_valid:
+    if not checked.is_valid or is_wrapped(latex_raw) or any(h.startswith(REPEATS) for h in find_hints(latex)):
         broken = checked
         repaired = repair(
             latex_raw, lambda one: compare_with_glyphs(one, glyph_symbols).agreement is not Agreement.NONE)
         if repaired.steps:
             latex, repairs = canonical(repaired.latex), repaired.steps
             checked = check(latex, is_display=is_display)
-        if not checked.is_valid or not repairs:
+        if not checked.is_valid:
             return Verdict(canonical(latex_raw), Status.INVALID, broken.problems)
     evidence = compare_with_glyphs(latex, glyph_symbols)
+    settled = settle_by_glyphs(latex, glyph_symbols) if evidence.agreement is Agreement.NONE else None
+    if settled is not None:
+        rule, after = settled
+        repairs = (*repairs, {"before": latex, "rule": rule, "after": after})
+        latex = canonical(after)
+        checked = check(latex, is_display=is_display)
+        evidence = compare_with_glyphs(latex, glyph_symbols)
     changes = [step["rule"] for step in repairs if not step["rule"].startswith(UNWRAPPED)]
     problems = [*evidence.differences, *find_hints(latex)]
     if evidence.agreement is not Agreement.FULL:

@@ -6,12 +6,13 @@ A repair is never a guess: where several places for a missing brace give differe
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
 from docproc.latex.canonical import match_key
-from docproc.latex.hints import find_hints, repeated_tail
+from docproc.latex.commands import KNOWN
+from docproc.latex.hints import NOTHING_AFTER, find_hints, repeated_tail
 from docproc.latex.tokens import MAX_CHARACTERS, join_tokens, split_latex
 from docproc.latex.tree import LatexError, parse
 
@@ -21,6 +22,8 @@ _CLOSERS = frozenset((")", "]", r"\}", r"\rangle", "|", r"\|", r"\rfloor", r"\rc
 _OPENERS = frozenset(("(", "[", r"\{", r"\langle", "|", r"\|", r"\lfloor", r"\lceil"))
 # What an empty group may follow: `{}^{14}C`, `a{}_{1}`; after a script mark or a command it is a lost argument.
 _MAY_BE_EMPTY = frozenset(("", "&", "=", "+", "-", "(", ",", "\\\\"))
+_RELATIONS = frozenset(("=", "<", ">", r"\leq", r"\geq", r"\neq", r"\approx", r"\equiv", r"\sim", r"\in", ",", ".", ";",
+                        r"\rightarrow", r"\to", r"\Rightarrow", r"\quad", r"\text"))
 _MAX_STEPS = 4
 # More places than this to try, and the formula is left alone.
 _MAX_CANDIDATES = 300
@@ -61,6 +64,11 @@ def repair(latex: str, is_supported: Callable[[str], bool] = lambda _: True) -> 
     return Repaired(current, tuple(steps)) if _parses(current) else Repaired(latex, ())
 
 
+def is_wrapped(latex: str) -> bool:
+    """Whether dollars, display brackets or a code fence stand around the formula: our parser takes some for symbols."""
+    return _unwrap(latex) is not None
+
+
 def _unwrap(latex: str) -> tuple[str, str] | None:
     """Take off what stands around mathematics: dollars, brackets, a code fence."""
     text = latex.strip()
@@ -68,8 +76,9 @@ def _unwrap(latex: str) -> tuple[str, str] | None:
     if match:
         return f"{UNWRAPPED}the code fence", match.group(1)
     for left, right in _WRAPPERS:
-        if len(text) > len(left) + len(right) and text.startswith(left) and text.endswith(right):
-            return f"{UNWRAPPED}{left} {right}", text[len(left):-len(right)].strip()
+        inner = text[len(left):-len(right)].strip()
+        if inner and text.startswith(left) and text.endswith(right) and left not in inner:
+            return f"{UNWRAPPED}{left} {right}", inner
     return None
 
 
@@ -78,20 +87,48 @@ def _next_step(latex: str, is_supported: Callable[[str], bool]) -> tuple[str, st
     try:
         parse(latex)
     except LatexError as error:
-        for rule, candidates in _rules(tokens, error.reason):
-            tried = [join_tokens(c) for _, c in zip(range(_MAX_CANDIDATES + 1), candidates, strict=False)]
-            if len(tried) > _MAX_CANDIDATES or len(tried) * len(tokens) > _MAX_WORK:
-                return None
-            by_key: dict[str, str] = {}
-            for candidate in tried:
-                if len(by_key) < 2 and _is_sound(candidate) and is_supported(candidate):
-                    by_key.setdefault(match_key(candidate), candidate)
-            if len(by_key) == 1:
-                return rule, next(iter(by_key.values()))
-            if by_key:
-                return None  # several formulas are possible
-        return None
-    return _cut_tail(tokens)
+        shorter = _cut_tail(tokens)
+        if shorter is not None:
+            return shorter
+        return _only_one(_rules(tokens, error.reason), len(tokens), is_supported)
+    return _cut_tail(tokens) or _only_one(_misspelt(tokens), len(tokens), is_supported)
+
+
+def _only_one(
+    rules: Iterable[tuple[str, Iterator[list[str]]]], length: int, is_supported: Callable[[str], bool]
+) -> tuple[str, str] | None:
+    """The first rule with a possible formula, and that formula if it is the only one."""
+    for rule, candidates in rules:
+        tried = [join_tokens(c) for _, c in zip(range(_MAX_CANDIDATES + 1), candidates, strict=False)]
+        if len(tried) > _MAX_CANDIDATES or len(tried) * length > _MAX_WORK:
+            return None
+        by_key: dict[str, str] = {}
+        for candidate in tried:
+            if len(by_key) < 2 and _is_sound(candidate) and is_supported(candidate):
+                by_key.setdefault(match_key(candidate), candidate)
+        if by_key:
+            return (rule, next(iter(by_key.values()))) if len(by_key) == 1 else None
+    return None
+
+
+def _misspelt(tokens: list[str]) -> Iterator[tuple[str, Iterator[list[str]]]]:
+    """An unknown command by the known ones that one slip of two neighboring letters, or one letter, makes of it."""
+    for name in dict.fromkeys(tokens):
+        is_command = name[0] == "\\" and len(name) > 3 and name[1:].isalpha()
+        if is_command and name not in KNOWN and name not in (r"\left", r"\right", r"\middle"):
+            near = [known for known in sorted(KNOWN) if _is_slip(name, known)]
+            yield f"spelt {name} right", ([one if token == name else token for token in tokens] for one in near)
+            return
+
+
+def _is_slip(one: str, other: str) -> bool:
+    if abs(len(one) - len(other)) > 1 or len(other) < 4:
+        return False
+    start = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+    a, b = one[start:], other[start:]
+    return a[1:] == b or a == b[1:] or a[1:] == b[1:] or (a[1::-1] == b[:2] and a[2:] == b[2:])
+
+
 
 
 def _rules(tokens: list[str], reason: str) -> Iterator[tuple[str, Iterator[list[str]]]]:
@@ -112,13 +149,33 @@ def _rules(tokens: list[str], reason: str) -> Iterator[tuple[str, Iterator[list[
         elif missing == -1:
             yield "opened or dropped a brace", chain(_without(tokens, "}"), _with(tokens, "{"))
     if "two superscripts" in reason or "two subscripts" in reason:
-        yield "parted two scripts", _with(tokens, "{}", before=("^", "_"))
+        yield "kept one of two equal scripts", _without_equal_script(tokens)
 
 
-def _with(tokens: list[str], new: str, before: tuple[str, ...] = ()) -> Iterator[list[str]]:
+def _with(tokens: list[str], new: str) -> Iterator[list[str]]:
     for index in range(len(tokens) + 1):
-        if not before or (index < len(tokens) and tokens[index] in before):
-            yield [*tokens[:index], new, *tokens[index:]]
+        yield [*tokens[:index], new, *tokens[index:]]
+
+
+def _without_equal_script(tokens: list[str]) -> Iterator[list[str]]:
+    """Of `^{2}^{2}` the second goes; scripts that differ leave open what was meant."""
+    for start, token in enumerate(tokens):
+        if token not in ("^", "_") or tokens[start + 1:start + 2] != ["{"]:
+            continue
+        end = _end_of_group(tokens, start + 1)
+        script = tokens[start:end]
+        if script == tokens[end:end + len(script)]:
+            yield tokens[:end] + tokens[end + len(script):]
+
+
+def _end_of_group(tokens: list[str], start: int) -> int:
+    """Index behind the brace that closes the one at `start`."""
+    depth = 0
+    for index in range(start, len(tokens)):
+        depth += (tokens[index] == "{") - (tokens[index] == "}")
+        if not depth:
+            return index + 1
+    return len(tokens)
 
 
 def _without(tokens: list[str], which: str) -> Iterator[list[str]]:
@@ -159,8 +216,16 @@ def _environments(tokens: list[str]) -> Iterator[list[str]]:
         if not is_end:
             yield [*tokens[:index], "\\end" + opened[6:], *tokens[index:]]
             return
-    if stack and stack[-1][1].startswith(r"\begin{"):
+    if stack and stack[-1][1].startswith(r"\begin{") and not _may_end_earlier(tokens[stack[-1][0]:]):
         yield [*tokens, "\\end" + stack[-1][1][6:]]
+
+
+def _may_end_earlier(tokens: list[str]) -> bool:
+    """Whether a relation in the last row of a matrix or array may stand behind it as well."""
+    if "matrix" not in tokens[0] and "array" not in tokens[0]:
+        return False
+    last = max((i for i, token in enumerate(tokens) if token == "\\\\"), default=0)
+    return any(token in _RELATIONS for token in tokens[last:])
 
 
 def _cut_tail(tokens: list[str]) -> tuple[str, str] | None:
@@ -187,7 +252,8 @@ def _is_sound(latex: str) -> bool:
             return False
         if first == "{" and second in ("^", "_", "'") and before not in _MAY_BE_EMPTY:
             return False
-    return _parses(latex) and not find_hints(latex)
+    # Formulas that end in a relation are rare but real: they count, so that a worse place is not the only one left.
+    return _parses(latex) and all(hint.startswith(NOTHING_AFTER) for hint in find_hints(latex))
 
 
 def _parses(latex: str) -> bool:
