@@ -32,8 +32,8 @@ _CONFIDENCE = 0.95
 # Sources under CC0, MIT, Apache 2.0 or BSD, so that the file can be shared.
 _FREE = (
     "ManyBodyPhysics/LectureNotesPhysics", "CompPhysics/ComputationalPhysics2", "mhjensen/Physics321",
-    "Qiskit/textbook", "MITgcm/MITgcm", "Cantera/cantera", "scipy/scipy", "AlexKontorovich/PrimeNumberTheoremAnd", "teorth/pfr",
-    "fpvandoorn/carleson", "ImperialCollegeLondon/FLT", "sympy/sympy", "pyro-ppl/pyro", "UniMath/agda-unimath",
+    "Qiskit/textbook", "MITgcm/MITgcm", "Cantera/cantera", "scipy/scipy", "AlexKontorovich/PrimeNumberTheoremAnd",
+    "teorth/pfr", "fpvandoorn/carleson", "ImperialCollegeLondon/FLT", "sympy/sympy", "pyro-ppl/pyro", "UniMath/agda-unimath",
 )  # fmt: skip
 _MIN_TOKENS, _MAX_TOKENS = 8, 90
 _LOOK_ALIKES = (
