@@ -55,6 +55,7 @@ def test_formulas_whose_letters_tex_prints_as_signs_are_left_out(tmp_path):
 def test_a_variant_keeps_the_first_and_the_last_layers():
     from docproc.model.load import load_built_in_weights
     from finetune.pretrain.network import Shape, build_network
+    from finetune.pretrain.quantize import read_shape
     from finetune.pretrain.variants import spread_layers
 
     weights = load_built_in_weights(BUILT_IN_FOLDER)
@@ -62,7 +63,8 @@ def test_a_variant_keeps_the_first_and_the_last_layers():
     name = "model.visual.blocks.{}.norm1.weight"
     assert torch.equal(kept[name.format(0)], weights[name.format(0)])
     assert torch.equal(kept[name.format(3)], weights[name.format(7)])
-    model = build_network(800, Shape(text_layers=3, vision_layers=4))
+    assert read_shape(kept) == Shape(text_layers=3, vision_layers=4)
+    model = build_network(800, read_shape(kept))
     result = model.load_state_dict(kept, strict=False)
     assert not result.unexpected_keys
     assert set(result.missing_keys) <= {"lm_head.weight"}

@@ -106,6 +106,14 @@ def write_configuration(model: Any, folder: Path, release: str) -> None:
         (folder / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
+def read_shape(weights: dict[str, Tensor]) -> Shape:
+    """Size of the network that these weights belong to, of the default patch and text width."""
+    vision = {name.split(".blocks.")[1].split(".")[0] for name in weights if ".blocks." in name}
+    text = {name.split(".layers.")[1].split(".")[0] for name in weights if ".layers." in name}
+    width = next(t.shape[-1] for name, t in weights.items() if name.endswith("embed_tokens.weight"))
+    return Shape(width=width, text_layers=len(text), vision_layers=len(vision))
+
+
 def main() -> None:
     """Command line."""
     from tokenizers import Tokenizer
@@ -118,8 +126,9 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     tokenizer = Tokenizer.from_file(str(options.tokenizer))
-    print(write_model(load_weights(options.weights), options.out), "bytes")
-    write_configuration(build_network(tokenizer.get_vocab_size(), Shape()), options.out, options.release)
+    weights = load_weights(options.weights)
+    print(write_model(weights, options.out), "bytes")
+    write_configuration(build_network(tokenizer.get_vocab_size(), read_shape(weights)), options.out, options.release)
     save_tokenizer(tokenizer, options.out)
 
 
