@@ -28,6 +28,7 @@ from benchmarks.engine_models import PROMPT_TOKENS, VISUAL_TOKENS, bounds, devic
 SAMPLES = Path(__file__).parent.parent / "samples"
 INLINE_SHARE = 0.8
 NEW_TOKENS = 64
+KERNELS_SHOWN = 24
 
 
 def sample_crops(count: int, file: Path | None = None) -> list[np.ndarray]:
@@ -73,13 +74,19 @@ def timed(action: Callable[[], Any], device: Any) -> tuple[float, float, Any]:
 
 def busy_seconds(action: Callable[[], Any]) -> float:
     """Sum of the times of all kernels on the GPU; profiling slows the host down, the kernels hardly."""
+    return sum(seconds for _, seconds in kernel_seconds(action))
+
+
+def kernel_seconds(action: Callable[[], Any]) -> list[tuple[str, float]]:
+    """Kernels on the GPU and their times, longest first."""
     import torch
     from torch.profiler import ProfilerActivity, profile
 
     with profile(activities=[ProfilerActivity.CUDA]) as trace:
         action()
         torch.cuda.synchronize()
-    return sum(float(event.self_device_time_total) for event in trace.key_averages()) / 1e6
+    times = [(event.key, float(event.self_device_time_total) / 1e6) for event in trace.key_averages()]
+    return sorted(times, key=lambda pair: -pair[1])
 
 
 def generate(loaded: Any, crops: Sequence[np.ndarray], batch_size: int, limit: int = 256) -> list[list[int]]:
@@ -185,18 +192,20 @@ def large(size: str, device: str, rows: list[int], plain: list[int], formulas: i
     for count in rows:
         number = max(formulas, count)
 
-        def action(count: int = count, number: int = number) -> list[Any]:
+        def action(number: int, count: int = count) -> list[Any]:
             pictures = [layout.picture(crop) for _ in range(number)]
             return list(reader.read(pictures, [NEW_TOKENS] * number, count, count * 192))
 
-        action()
-        seconds, _, found = timed(action, model.device)
+        action(count)
+        seconds, _, found = timed(lambda: action(number), model.device)  # noqa: B023
         tokens = found[0][1].tokens
         row: dict[str, Any] = {"engine": count, "formulas_s": number / seconds}
         row["tokens_s"] = number * NEW_TOKENS / seconds
         row |= bounds(model, count, number / seconds, NEW_TOKENS, limits)
         if model.device.type == "cuda":
-            row["busy_share"] = busy_seconds(action) / seconds
+            kernels = kernel_seconds(lambda: action(count))  # noqa: B023
+            row["busy_share"] = sum(time for _, time in kernels) * number / count / seconds
+            row["kernels_ms"] = {name[:60]: round(1000 * time, 1) for name, time in kernels[:KERNELS_SHOWN]}
         table.append(row)
         click.echo(f"done: {_rounded(row)}", err=True)  # the rest takes minutes
     batch = layout.batch([layout.picture(crop)])

@@ -2,8 +2,8 @@
 
 import json
 
-import cv2
 import numpy as np
+from PIL import Image
 
 from tests.conftest import SAMPLES
 
@@ -14,4 +14,4 @@ def formula_pictures(count: int = 12) -> list[np.ndarray]:
     lines = (folder / "labels.jsonl").read_text(encoding="utf-8").splitlines()
     rows = sorted((json.loads(line) for line in lines), key=lambda row: (len(row["latex"]), row["image"]))
     chosen = rows[:: max(1, len(rows) // count)][:count]
-    return [cv2.imread(str(folder / row["image"]), cv2.IMREAD_GRAYSCALE) for row in chosen]
+    return [np.asarray(Image.open(folder / row["image"]).convert("L")) for row in chosen]

@@ -88,13 +88,21 @@ def rotate(x: Tensor, angles: Tensor) -> Tensor:
 
     Args:
         x: Shape (tokens, heads, head width); features j and j + half belong together.
-        angles: Complex numbers of length 1, shape (tokens, half the head width).
+        angles: What `turns` returned.
 
     Returns:
-        The same shape and type; each pair now stands side by side, which queries and keys must both do.
+        The same shape and type; after a turn by complex numbers each pair stands side by side, which queries and keys
+        must both do.
     """
     import torch
 
+    if not angles.is_complex():
+        half = x.shape[-1] // 2
+        cosine, sine = angles[:, :1], angles[:, 1:, :half]
+        result = x * cosine
+        result[..., :half].addcmul_(x[..., half:], sine, value=-1)
+        result[..., half:].addcmul_(x[..., :half], sine)
+        return result
     first, second = x.float().chunk(2, dim=-1)
     turned = torch.complex(first, second) * angles[:, None]
     return torch.view_as_real(turned).flatten(-2).to(x.dtype)
@@ -108,7 +116,18 @@ def frequencies(theta: float, count: int, device: torch.device) -> Tensor:
 
 
 def turns(angles: Tensor) -> Tensor:
-    """Complex numbers of length 1 at the given angles."""
+    """Complex numbers of length 1 at the given angles (tokens, half the head width)."""
     import torch
 
     return torch.polar(torch.ones_like(angles), angles)
+
+
+def rounded_turns(angles: Tensor, dtype: torch.dtype) -> Tensor:
+    """Cosines and sines, shape (tokens, 2, head width), rounded as transformers does: for text in 16 bits on CUDA.
+
+    A third of the memory traffic of complex numbers in 32 bits.
+    """
+    import torch
+
+    both = torch.stack([angles.cos(), angles.sin()], 1)
+    return torch.cat([both, both], -1).to(dtype)

@@ -20,16 +20,27 @@ _FEW_ROWS, _ROWS_STEP = 32, 64
 
 
 class FloatLinear:
-    """`x @ weight.T + bias`."""
+    """`x @ weight.T * factor + bias`; the factor is 1 unless `scaled` sets it."""
 
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
-        self.weight, self.bias = weight, bias
+        self.weight, self.bias, self.factor = weight, bias, 1.0
 
     def __call__(self, x: Tensor) -> Tensor:
         """Apply to rows of shape (rows, inputs)."""
+        import torch
         import torch.nn.functional as F  # noqa: N812
 
-        return F.linear(x, self.weight, self.bias)
+        if self.bias is None or self.factor == 1:
+            return F.linear(x, self.weight, self.bias)
+        return torch.addmm(self.bias, x, self.weight.t(), alpha=self.factor)
+
+    def scaled(self, factor: float, *, with_bias: bool) -> FloatLinear:
+        """Return the layer, which has a bias, that gives `factor` times as much; its weights are the same."""
+        assert self.bias is not None
+        other = copy(self)
+        other.factor = self.factor * factor
+        other.bias = self.bias * factor if with_bias else self.bias
+        return other
 
 
 class Int8Linear:

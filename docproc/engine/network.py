@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from docproc.engine.attention import Sequences, attend, frequencies, rotate, turns
-from docproc.engine.linear import Int8Linear, is_recordable, joined
+from docproc.engine.attention import Sequences, attend, frequencies, rotate, rounded_turns, turns
+from docproc.engine.linear import FloatLinear, Int8Linear, is_recordable, joined
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -109,14 +109,14 @@ def _mlps(
     import torch.nn.functional as F  # noqa: N812
 
     mlps = [(joined([block.mlp.fc1], kind), joined([block.mlp.fc2], kind)) for block in visual.blocks]
-    if config.hidden_act != "quick_gelu" or kind is not Int8Linear:
+    if config.hidden_act != "quick_gelu":
         return visual.blocks[0].mlp.act, mlps
     # x * sigmoid(1.702 x) is silu(1.702 x) / 1.702: one pass over the widest tensor in place of three.
     gain = 1.702
     folded: list[tuple[Linear, Linear]] = []
     for up, down in mlps:
-        assert isinstance(up, Int8Linear)
-        assert isinstance(down, Int8Linear)
+        if not isinstance(up, FloatLinear | Int8Linear) or not isinstance(down, FloatLinear | Int8Linear):
+            return visual.blocks[0].mlp.act, mlps
         folded.append((up.scaled(gain, with_bias=True), down.scaled(1 / gain, with_bias=False)))
     return F.silu, folded
 
@@ -153,8 +153,11 @@ class TextDecoder:
         self.score = joined([model.lm_head], kind)
 
     def angles(self, positions: Tensor) -> Tensor:
-        """Rotary angles of tokens at `positions` (3, tokens), as complex numbers (tokens, half the head width)."""
-        return turns(positions[self.axis].T * self.frequencies)
+        """Rotary angles of tokens at `positions` (3, tokens), as `rotate` wants them."""
+        angles = positions[self.axis].T * self.frequencies
+        if self.device.type == "cuda" and self.dtype.itemsize == 2:
+            return rounded_turns(angles, self.dtype)
+        return turns(angles)
 
     def embed(self, ids: Tensor) -> Tensor:
         """Embeddings of token ids."""
@@ -196,9 +199,14 @@ class TextDecoder:
 
     def choose(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Best next token after hidden states (tokens, width), and its log-probability."""
-        logits = self.score(self._normalized(x, self.norm)).float()
+        import torch
+
+        logits = self.score(self._normalized(x, self.norm))
         best, token = logits.max(-1)
-        return token, best - logits.logsumexp(-1)
+        if logits.dtype == torch.float32:
+            return token, best - logits.logsumexp(-1)
+        sure = logits.log_softmax(-1, dtype=torch.float32)  # one kernel reads 16 bits and writes 32
+        return token, sure.gather(-1, token[:, None])[:, 0]
 
     @property
     def is_recordable(self) -> bool:
@@ -212,4 +220,4 @@ class TextDecoder:
 
         if x.dtype == weight.dtype == torch.float32:
             return F.rms_norm(x, x.shape[-1:], weight, self.epsilon)
-        return F.rms_norm(x.float(), x.shape[-1:], None, self.epsilon).to(x.dtype) * weight
+        return F.rms_norm(x, x.shape[-1:], None, self.epsilon) * weight  # worked out in 32 bits, rounded, then weighted
