@@ -136,6 +136,8 @@ def _results(
     for path in files:
         budget = Budget.of_document(options.document_timeout)
         facts = pool.submit(DocumentTask(path, options.pages, options.find), budget).result()
+        if isinstance(facts, Lost):  # see pipeline.py
+            facts = pool.submit(DocumentTask(path, options.pages, options.find, is_cautious=True), budget).result()
         if isinstance(facts, Lost):
             facts = Failure("open", str(path), f"{path} could not be opened: {facts.reason}.")
         if isinstance(facts, Failure):

@@ -27,6 +27,8 @@ class DocumentTask:
     path: Path
     pages: str | None
     options: FindOptions
+    is_cautious: bool = False
+    """Leave out what looks into its pages: a first look did not end well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,8 @@ def look_at(task: DocumentTask) -> DocumentFacts:
     if document.pdf is not None and task.options.text_layer:
         from docproc.font_statistics import gather_font_statistics
 
-        statistics = gather_font_statistics(document.pdf, range(1, document.page_count + 1))
+        seen = range(1, 1 if task.is_cautious else document.page_count + 1)
+        statistics = gather_font_statistics(document.pdf, seen)
     return DocumentFacts(
         path=task.path,
         name=document.name,
@@ -164,7 +167,8 @@ def found_page(page: Page, regions: list[Region], blocks: list[Block], problem: 
         kind=page.kind,
         regions=tuple(with_context(regions, blocks)),
         blocks=tuple(blocks),
-        problem=problem,
+        problem=page.damage or problem,
+        damage=page.damage,
     )
 
 

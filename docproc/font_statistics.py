@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import unicodedata
 from collections import Counter, defaultdict
@@ -90,10 +91,15 @@ def gather_font_statistics(document: pymupdf.Document, page_numbers: Sequence[in
 
     Args:
         document: An open PDF.
-        page_numbers: Pages of interest, from 1; at most 40 of them, evenly spread, are looked at.
+        page_numbers: Pages of interest, from 1; at most 40 of them, evenly spread, are looked at. Broken ones are
+            passed over: rendering them says what is wrong.
     """
     step = max(1, -(-len(page_numbers) // _MAX_SAMPLED_PAGES))
-    return count_fonts([read_glyphs(document[number - 1]) for number in page_numbers[::step]])
+    pages = []
+    for number in page_numbers[::step]:
+        with contextlib.suppress(Exception):  # PyMuPDF raises half a dozen unrelated classes
+            pages.append(read_glyphs(document[number - 1]))
+    return count_fonts(pages)
 
 
 def count_fonts(pages: Sequence[Sequence[Glyph]]) -> FontStatistics:

@@ -10,6 +10,7 @@ import pymupdf
 
 from docproc.documents import first_line
 from docproc.errors import InputError
+from docproc.page_damage import forget_warnings, is_lost, lost_picture, sideways_text
 from docproc.pictures import MAX_DECODED_PIXELS, MAX_PAGE_PIXELS, read_picture
 from docproc.records import Page, PageKind, TextLayer
 
@@ -76,6 +77,8 @@ def _picture_page(name: str, number: int, image: np.ndarray, scale: float) -> Pa
 
 
 def _render_pdf_page(page: Any, name: str, number: int, where: str, use_text_layer: bool) -> Page:
+    if is_lost(page):
+        raise InputError(f"{where} is lost: the file does not hold it. Fetch or scan it again.")
     width_pt, height_pt = float(page.rect.width), float(page.rect.height)
     if min(width_pt, height_pt) < 1:
         raise InputError(f"{where} has no area ({width_pt:g} x {height_pt:g} points).")
@@ -87,14 +90,18 @@ def _render_pdf_page(page: Any, name: str, number: int, where: str, use_text_lay
             )
     is_scan = not use_text_layer or _is_scan(page)
     text_layer: TextLayer | None = None
+    damage: str | None = None
     if is_scan:
         dpi = _scan_dpi(page)
     else:
         from docproc.text_layer import read_text_layer
 
         text_layer = read_text_layer(page)
+        damage = sideways_text(page, text_layer)
         dpi = float(np.clip(_EM_PIXELS / _body_size(text_layer) * _POINTS_PER_INCH, *_BORN_DIGITAL_DPI))
     dpi = min(dpi, _POINTS_PER_INCH * (MAX_PAGE_PIXELS / (width_pt * height_pt)) ** 0.5)
+    forget_warnings()
+    image = _pixels(page, dpi)
     return Page(
         document=name,
         number=number,
@@ -103,8 +110,9 @@ def _render_pdf_page(page: Any, name: str, number: int, where: str, use_text_lay
         rotation=int(page.rotation),
         kind=PageKind.SCAN if is_scan else PageKind.BORN_DIGITAL,
         dpi=dpi,
-        image=_pixels(page, dpi),
+        image=image,
         text_layer=text_layer,
+        damage=damage or lost_picture(),
     )
 
 

@@ -40,6 +40,8 @@ def open_picture(path: Path, media_type: str, name: str) -> Any:
             warnings.simplefilter("ignore")  # Pillow warns of odd metadata, which is no concern here
             picture = Image.open(path, formats=[pillow_type])
             _ = getattr(picture, "n_frames", 1)
+    except MemoryError:
+        raise  # the worker says how much it may take
     except Exception as error:  # a hostile header raises anything, from SyntaxError to struct.error
         raise _broken(name, error) from error
     finally:
@@ -53,8 +55,11 @@ def picture_size(picture: Any, frame: int, name: str) -> tuple[float, float]:
     Raises:
         InputError: The frame cannot be read.
     """
-    orientation = _attempt(lambda: _seek(picture, frame), name)
+    _attempt(lambda: _seek(picture, frame), name)
     width, height = picture.size
+    if width * height > MAX_DECODED_PIXELS:
+        return float(width), float(height)
+    orientation = _attempt(lambda: _orientation(picture), name)
     return (float(height), float(width)) if orientation in _TURNED else (float(width), float(height))
 
 
@@ -73,7 +78,7 @@ def read_picture(picture: Any, frame: int, name: str) -> tuple[np.ndarray, float
     Raises:
         InputError: The picture is broken, or has more than `MAX_DECODED_PIXELS`.
     """
-    orientation = _attempt(lambda: _seek(picture, frame), name)
+    _attempt(lambda: _seek(picture, frame), name)
     width, height = picture.size
     if picture.format in ("JPEG", "MPO") and width * height > MAX_PAGE_PIXELS:
         shrink = (MAX_PAGE_PIXELS / (width * height)) ** 0.5  # the decoder itself can leave out 3 of 4 pixels and more
@@ -83,6 +88,7 @@ def read_picture(picture: Any, frame: int, name: str) -> tuple[np.ndarray, float
             f"{name} has {width:,} x {height:,} pixels, more than the {MAX_DECODED_PIXELS:,} that are decoded. "
             "Scale it down or cut it into pieces first."
         )
+    orientation = _attempt(lambda: _orientation(picture), name)  # decodes a PNG: its metadata may stand at its end
     grey = _attempt(lambda: _grey(picture), name)
     if grey.size > MAX_PAGE_PIXELS:
         factor = (MAX_PAGE_PIXELS / grey.size) ** 0.5
@@ -104,9 +110,12 @@ _UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-def _seek(picture: Any, frame: int) -> int:
+def _seek(picture: Any, frame: int) -> None:
     if picture.format == "TIFF":
         picture.seek(frame)
+
+
+def _orientation(picture: Any) -> int:
     return int(picture.getexif().get(_ORIENTATION, 1))
 
 
@@ -143,6 +152,8 @@ def _attempt(step: Callable[[], _T], name: str) -> _T:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return step()
+    except MemoryError:
+        raise  # the worker says how much it may take
     except Exception as error:  # broken data raises anything, from OSError to struct.error
         raise _broken(name, error) from error
 

@@ -150,6 +150,8 @@ def _pages(
             looks.append((path, budget, pool.submit(DocumentTask(path, options.pages, options.find), budget)))
         path, budget, look = looks.popleft()
         facts = look.result()
+        if isinstance(facts, Lost):  # one page may be the reason: it costs only itself if nobody looks into pages now
+            facts = pool.submit(DocumentTask(path, options.pages, options.find, is_cautious=True), budget).result()
         if isinstance(facts, Lost):
             facts = Failure("open", str(path), f"{path} could not be opened: {facts.reason}.")
         if isinstance(facts, Failure):
@@ -177,7 +179,26 @@ def _pages(
         summary.documents += 1
         progress.add_pages(len(unfinished))
         for number in facts.numbers:
+            if budget.left_seconds <= 0:
+                _give_up(document, number, options, store, summary, progress)
+                break
             yield _PlannedPage(document, number)
+
+
+def _give_up(
+    document: _Document, number: int, options: RunOptions, store: FormulaStore, summary: RunSummary, progress: Progress
+) -> None:
+    """The document's time is spent before page `number` was begun: it and those behind it fail together."""
+    rest = {other for other in document.unfinished if other >= number}
+    if not rest:
+        return
+    name = document.facts.name
+    which = f"{len(rest):,} pages of {name} from page {min(rest):,} on were not read"
+    _note(Failure("find", name, f"{which}: {document.budget.spent_reason}."), summary, store, progress)
+    document.has_failed = document.is_late = True
+    document.unfinished -= rest
+    if not document.unfinished:
+        _finish_document(document, options, store, summary)
 
 
 def _is_finished(path: Path, options: RunOptions, model: str, store: FormulaStore) -> bool:
@@ -241,6 +262,9 @@ def _finish_window(
         document_id = page.document.state.id
         if isinstance(result, FoundPage) and rows is not None:
             formulas, failures = rows
+            if result.damage:
+                reason = f"Page {page.number} of {result.document}: {result.damage}."
+                failures = [Failure("render", result.document, reason, page.number), *failures]
             store.write_page(document_id, result, formulas, failures)
             summary.has_read = True
             for failure in failures:

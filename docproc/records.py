@@ -174,6 +174,8 @@ class Page:
     """Resolution of `image`; 72 for pictures, where a point is a pixel."""
     image: np.ndarray = field(compare=False, repr=False)
     text_layer: TextLayer | None = field(default=None, repr=False)
+    damage: str | None = None
+    """What of the page could not be rendered or read, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +229,8 @@ class FoundPage:
     blocks: tuple[Block, ...]
     problem: str | None = None
     """What a reader should know of this page, e.g. that its prose could not be read."""
+    damage: str | None = None
+    """What of the page could not be rendered or read: the page is kept, and counts as a failure."""
 
 
 @dataclass(frozen=True, slots=True)
