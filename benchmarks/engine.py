@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import resource
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -28,7 +29,7 @@ from benchmarks.engine_models import PROMPT_TOKENS, VISUAL_TOKENS, bounds, devic
 SAMPLES = Path(__file__).parent.parent / "samples"
 INLINE_SHARE = 0.8
 NEW_TOKENS = 64
-KERNELS_SHOWN = 24
+KERNELS_SHOWN, LONGEST_NAME = 24, 120
 
 
 def sample_crops(count: int, file: Path | None = None) -> list[np.ndarray]:
@@ -85,8 +86,10 @@ def kernel_seconds(action: Callable[[], Any]) -> list[tuple[str, float]]:
     with profile(activities=[ProfilerActivity.CUDA]) as trace:
         action()
         torch.cuda.synchronize()
-    times = [(event.key, float(event.self_device_time_total) / 1e6) for event in trace.key_averages()]
-    return sorted(times, key=lambda pair: -pair[1])
+    times: Counter[str] = Counter()
+    for event in trace.key_averages():
+        times[event.key[:LONGEST_NAME]] += float(event.self_device_time_total) / 1e6
+    return times.most_common()
 
 
 def generate(loaded: Any, crops: Sequence[np.ndarray], batch_size: int, limit: int = 256) -> list[list[int]]:
@@ -114,6 +117,37 @@ def generate(loaded: Any, crops: Sequence[np.ndarray], batch_size: int, limit: i
     return results
 
 
+def child_seconds() -> float:
+    """Time on the CPU of the processes that read, by Linux' own count."""
+    import multiprocessing
+    import os
+
+    files = (Path(f"/proc/{process.pid}/stat").read_text() for process in multiprocessing.active_children())
+    ticks = sum(sum(map(int, text.rpartition(")")[2].split()[11:13])) for text in files)
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def in_processes(count: int, crops: Sequence[np.ndarray], rows: int) -> tuple[dict[str, Any], list[str]]:
+    """The engine in several processes, as a run uses it on a CPU; a row of the table, and the LaTeX."""
+    import os
+
+    from docproc.options import RunOptions
+    from docproc.reader_group import Place, ReaderGroup, make_recognizer
+    from docproc.recognition import recognize_all
+    from docproc.recognizer_process import RecognizerProcess
+
+    place = Place(RunOptions(device="cpu"), max(1, (os.cpu_count() or 1) // count))
+    processes = [RecognizerProcess("built-in", make_recognizer, place, 600.0) for _ in range(count)]
+    with ReaderGroup("built-in", processes) as group:
+        group.batch_size()
+        recognize_all(group, crops, rows)
+        worked, begun = child_seconds(), time.perf_counter()
+        readings = recognize_all(group, crops, rows)
+        seconds, worked = time.perf_counter() - begun, child_seconds() - worked
+    row = {"engine": rows, "processes": count, "formulas_s": len(crops) / seconds, "cpu_ms": 1000 * worked / len(crops)}
+    return row, [getattr(reading, "latex", "") for reading in readings]
+
+
 def read(reader: Any, crops: Sequence[np.ndarray], rows: int) -> list[Any]:
     """The engine, preprocessing included, crops sorted by size."""
     from docproc.qwen2_vl import CACHE_TOKENS_A_CROP
@@ -127,7 +161,7 @@ def read(reader: Any, crops: Sequence[np.ndarray], rows: int) -> list[Any]:
 
 
 def built_in(
-    device: str, crops: list[np.ndarray], rows: list[int], plain: list[int], looks: list[int]
+    device: str, crops: list[np.ndarray], rows: list[int], plain: list[int], looks: list[int], processes: int
 ) -> dict[str, Any]:
     """Measure the built-in model."""
     import torch
@@ -154,6 +188,10 @@ def built_in(
             if where.type == "cuda":
                 row["busy_share"] = busy_seconds(lambda: read(reader, crops, size)) / seconds  # noqa: B023
             table.append(row)
+    shared: list[str] = []
+    if processes:
+        row, shared = in_processes(processes, crops, rows[-1])
+        table.append(row)
     generate(reference, crops[:4], 4)
     for size in plain:
         seconds, worked, written = timed(lambda: generate(reference, compared, size), where)  # noqa: B023
@@ -161,6 +199,9 @@ def built_in(
         asked = sum(b.stop_reason == "end" for b in results[: len(compared)])
         row = {"generate": size, "formulas_s": len(compared) / seconds, "same": same, "of": asked}
         row["cpu_ms"] = 1000 * worked / len(compared)
+        if shared:
+            texts = owned.processor.tokenizer.batch_decode(written, skip_special_tokens=True)
+            row["same_in_processes"] = sum(a.strip() == b for a, b in zip(texts, shared, strict=True))
         table.append(row)
     best = {kind: max(r["formulas_s"] for r in table if kind in r) for kind in ("engine", "generate")}
     report = {"model": "built-in", "crops": len(crops), "dtype": str(owned.model.dtype), "rows": table}
@@ -205,7 +246,7 @@ def large(size: str, device: str, rows: list[int], plain: list[int], formulas: i
         if model.device.type == "cuda":
             kernels = kernel_seconds(lambda: action(count))  # noqa: B023
             row["busy_share"] = sum(time for _, time in kernels) * number / count / seconds
-            row["kernels_ms"] = {name[:60]: round(1000 * time, 1) for name, time in kernels[:KERNELS_SHOWN]}
+            row["kernels_ms"] = {name: round(1000 * time, 1) for name, time in kernels[:KERNELS_SHOWN]}
         table.append(row)
         click.echo(f"done: {_rounded(row)}", err=True)  # the rest takes minutes
     batch = layout.batch([layout.picture(crop)])
@@ -263,6 +304,7 @@ def random_inputs(batch: Any, count: int, model: Any) -> dict[str, Any]:
 @click.option("--rows", default="32", show_default=True, help="Rows of the engine at once.")
 @click.option("--generate-rows", default="1,32", show_default=True, help="Batch sizes of generate().")
 @click.option("--look-every", default="0", show_default=True, help="Steps between two looks; 0 is the default.")
+@click.option("--processes", type=int, default=0, help="Read in so many processes too, which share the cores.")
 @click.option("--threads", type=int, default=0, help="PyTorch threads; 0 leaves its default.")
 @click.option("--json", "as_json", is_flag=True)
 def main(**options: Any) -> None:
@@ -285,7 +327,7 @@ def main(**options: Any) -> None:
             file.parent.mkdir(parents=True, exist_ok=True)
             np.savez_compressed(file, **{f"{i:05d}": crop for i, crop in enumerate(crops)})
             return
-        report = built_in(options["device"], crops, rows, plain, looks)
+        report = built_in(options["device"], crops, rows, plain, looks, options["processes"])
     report["device"] = torch.cuda.get_device_name() if options["device"].startswith("cuda") else "cpu"
     report["peak_rss_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     report = _rounded(report)

@@ -70,6 +70,8 @@ def resolve_device(device: str) -> str:
     """
     import torch
 
+    if "," in device:
+        raise DependencyError(f"--device {device}: only `docproc run` takes several devices. Give one.")
     if device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if device.startswith("cuda") and not torch.cuda.is_available():

@@ -81,7 +81,7 @@ def cli() -> None:
 @click.option("--model", default="built-in", help="`built-in`, a Qwen2-VL checkpoint folder, or a hub name.")
 @click.option("--adapter", type=PATHS, help="LoRA adapter that docproc finetune wrote.")
 @click.option("--load-in-4bit", is_flag=True, help="Weights in 4 bits, for large models; CUDA only.")
-@click.option("--device", default="auto", help="auto, cpu, cuda or cuda:N.")
+@click.option("--device", default="auto", help="auto, cpu, cuda, cuda:N, or several: cuda:0,cuda:1.")
 @click.option("--batch-size", default="auto", callback=lambda _c, _p, v: _batch_size(v), help="Crops a batch, or auto.")
 @click.option(
     "--batch-timeout", type=click.FloatRange(min=1), default=600.0, help="Seconds the model may go without a reading."
@@ -123,11 +123,11 @@ def run(paths: tuple[Path, ...], dry_run: bool, as_json: bool, **given: Any) -> 
         return find_only(paths, options, as_json=as_json)
     from docproc.pipeline import run as digitize
     from docproc.progress import progress_for
-    from docproc.recognizer_process import RecognizerProcess
+    from docproc.reader_group import recognizer_for
 
     progress = progress_for(sys.stderr)
     try:
-        with RecognizerProcess.from_options(options) as recognizer:
+        with recognizer_for(options) as recognizer:
             summary = digitize(paths, options, recognizer, progress)
     finally:
         progress.close()

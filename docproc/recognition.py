@@ -33,7 +33,7 @@ class Recognizer(Protocol):
 
     name: str
 
-    def read(self, crops: Sequence[np.ndarray], batch_size: int) -> Iterator[tuple[int, Recognition]]:
+    def read(self, crops: Sequence[np.ndarray], batch_size: int) -> Iterator[tuple[int, Recognition | Unread]]:
         """Read crops, `batch_size` of them at once at most, and yield the number of a crop with its result as it ends.
 
         Raises:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, Self
 
-from docproc.checkpoints import model_name
 from docproc.errors import DependencyError, DocprocError
 from docproc.recognition import BatchLostError, OutOfMemoryError
 from docproc.workers import death_of, end_with_parent, name_process
@@ -17,7 +16,6 @@ from docproc.workers import death_of, end_with_parent, name_process
 if TYPE_CHECKING:
     import numpy as np
 
-    from docproc.options import RunOptions
     from docproc.qwen2_vl import Qwen2VLRecognizer
     from docproc.records import Recognition
 
@@ -40,15 +38,6 @@ class RecognizerProcess:
         self._make, self._options, self._silence_seconds = make, options, silence_seconds
         self._process: Any = None
         self._connection: Connection | None = None
-
-    @classmethod
-    def from_options(cls, options: RunOptions) -> Self:
-        """Prepare the model that a run asks for.
-
-        Raises:
-            DependencyError: The model or adapter folder is not there.
-        """
-        return cls(model_name(options.model, options.adapter), _from_options, options, options.batch_timeout)
 
     def __enter__(self) -> Self:
         return self
@@ -152,12 +141,6 @@ class _EndedError(Exception):
     def __init__(self, reason: str, *, was_killed: bool = False) -> None:
         super().__init__(reason)
         self.was_killed = was_killed
-
-
-def _from_options(options: RunOptions) -> Qwen2VLRecognizer:
-    from docproc.qwen2_vl import Qwen2VLRecognizer
-
-    return Qwen2VLRecognizer.from_options(options)
 
 
 def _serve(connection: Connection, make: Callable[[Any], Qwen2VLRecognizer], options: Any) -> None:
