@@ -8,6 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from docproc.database import explained
 from docproc.errors import InputError
 
 if TYPE_CHECKING:
@@ -70,10 +71,11 @@ def _picture(store: FormulaStore, document: Path, page: int, entries: list[Entry
     """The page with a link on each formula; nothing if the document has gone."""
     from docproc.page_pictures import PictureTask, render_picture
 
-    size = store.page_size(entries[0].document_id, page)
-    if size is None or not document.is_file():
+    sql = "SELECT width_pt, height_pt FROM pages WHERE document_id = ? AND number = ?"
+    with explained(store.path):
+        width, height = store.connection.execute(sql, (entries[0].document_id, page)).fetchone()
+    if not width or not document.is_file():
         return ""
-    width, height = size
     try:
         png = render_picture(PictureTask(document, page))
     except InputError:

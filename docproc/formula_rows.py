@@ -15,14 +15,20 @@ if TYPE_CHECKING:
 
     from docproc.records import Formula
 
+_NUMBERED = (
+    "SELECT 1 FROM reviews WHERE formula_id = f.id AND json_type(before, '$.equation_number') IS NOT NULL "
+    "AND json_extract(before, '$.equation_number') IS NOT json_extract(after, '$.equation_number')"
+)
+"""A person's step that changed the equation number of formula f."""
+
 
 def replace_formulas(
     connection: sqlite3.Connection, document_id: int, page_id: int, number: int, formulas: Sequence[Formula]
 ) -> None:
     """Put the page's formulas in place of the earlier ones; same place = same id, reviews stay."""
     old = connection.execute(
-        "SELECT x0, y0, x1, y1, id, reviewed_at IS NOT NULL, EXISTS (SELECT 1 FROM reviews WHERE formula_id = f.id) "
-        "FROM formulas f WHERE page_id = ? ORDER BY position",
+        "SELECT x0, y0, x1, y1, id, reviewed_at IS NOT NULL, EXISTS (SELECT 1 FROM reviews WHERE formula_id = f.id), "
+        f"EXISTS ({_NUMBERED}) FROM formulas f WHERE page_id = ? ORDER BY position",
         (page_id,),
     ).fetchall()
     boxes = [Box(*row[:4]) for row in old]
@@ -32,7 +38,7 @@ def replace_formulas(
     connection.execute("UPDATE formulas SET position = -id, parent_id = NULL WHERE page_id = ?", (page_id,))
     last = max((formula.position for formula in formulas), default=0)
     kept = set(matches.values())
-    for j, (*_, formula_id, is_reviewed, has_history) in enumerate(old):
+    for j, (*_, formula_id, is_reviewed, has_history, _) in enumerate(old):
         if j in kept:
             continue
         if is_reviewed or has_history:
@@ -47,10 +53,12 @@ def replace_formulas(
     for i, formula in enumerate(formulas):
         values = formula_values(formula)
         if i in matches:
-            *_, formula_id, is_reviewed, _ = old[matches[i]]
+            *_, formula_id, is_reviewed, _, is_numbered = old[matches[i]]
             ids[formula.position] = formula_id
             if is_reviewed:
                 del values["status"]  # a person's verdict outweighs a machine's
+            if is_numbered:
+                del values["equation_number"]
             assignments = ", ".join(f"{name} = ?" for name in values)
             connection.execute(
                 f"UPDATE formulas SET {assignments} WHERE id = ?", (*storable(values.values()), formula_id)

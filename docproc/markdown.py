@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from docproc.listings import Listing, left_edges
 from docproc.markdown_links import FormulaLinks
 from docproc.markdown_text import code_block, escape_start, escape_text, formula_markdown
+from docproc.placing import with_drawn
 from docproc.prose_text import join_line_end
 from docproc.prose_words import words_of
 from docproc.records import MARK_CLOSE, MARK_OPEN, Block, BlockKind, FormulaKind, Status, StoredFormula, StoredPage
@@ -48,6 +49,7 @@ def render_markdown(pages: Iterable[StoredPage], formulas: Iterable[StoredFormul
     by_page: dict[int, dict[int, StoredFormula]] = {}
     for stored in formulas:
         by_page.setdefault(stored.page_number, {})[stored.formula.position] = stored
+    pages = [with_drawn(page, by_page.get(page.number, {}).values()) for page in pages]
     links = FormulaLinks(pages, formulas)
     known_words = words_of(line for page in pages for block in page.blocks for line in block.text.split("\n"))
     lefts = left_edges(pages)

@@ -36,28 +36,27 @@ class PictureTask:
 
 @dataclass(frozen=True, slots=True)
 class RegionTask:
-    """Cut out of a page what the recognizer wants to see of a formula that a person found."""
+    """Cut out of a page what the recognizer wants to see of formulas whose boxes are known."""
 
     path: Path
     number: int
-    box: Box
-    kind: FormulaKind
+    regions: tuple[tuple[FormulaKind, Box], ...]
     sha256: str
 
 
 def draw_picture(task: PictureTask | RegionTask) -> bytes | FoundPage | InputError:
-    """Worker: the picture as PNG, or the page with the one region and its crop; or why there is none."""
+    """Worker: the picture as PNG, or the page with the regions and their crops; or why there is none."""
     try:
-        return render_picture(task) if isinstance(task, PictureTask) else cut_region(task)
+        return render_picture(task) if isinstance(task, PictureTask) else cut_regions(task)
     except InputError as error:
         return error
 
 
-def cut_region(task: RegionTask) -> FoundPage:
-    """Cut the crop in this process; see `draw_picture`.
+def cut_regions(task: RegionTask) -> FoundPage:
+    """Cut the crops in this process; see `draw_picture`.
 
     Raises:
-        InputError: The document or page cannot be opened or rendered, or the box lies outside it.
+        InputError: The document or page cannot be opened or rendered, or a box lies outside it.
     """
     from docproc.crops import cut_crops
     from docproc.options import RegionOptions
@@ -68,10 +67,10 @@ def cut_region(task: RegionTask) -> FoundPage:
     if document.sha256 != task.sha256:
         raise InputError(f"{document.name} has changed since it was read.")
     page = render_page(document, task.number)
-    box = task.box & Box(0, 0, page.width_pt, page.height_pt)
-    if min(box.width, box.height) < _LEAST_SIDE_PT:
+    regions = [Region(kind, box & Box(0, 0, page.width_pt, page.height_pt)) for kind, box in task.regions]
+    if any(min(region.box.width, region.box.height) < _LEAST_SIDE_PT for region in regions):
         raise InputError("The box is too small, or lies outside the page.")
-    regions = cut_crops(page, [Region(task.kind, box)], RegionOptions())
+    regions = cut_crops(page, regions, RegionOptions())
     return found_page(page, regions, [])
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from docproc import reviewing
+from docproc import redrawing, reviewing
 from docproc.database import BUSY_SECONDS, explained, open_database, transaction
 from docproc.formula_rows import insert_row, rebuild_indexes, replace_formulas, storable
 from docproc.records import DocumentState, Failure, Recognition, Status, Summary
@@ -189,20 +189,23 @@ class FormulaStore:
             )
             self._insert_failure(None, failure)
 
-    def review_formula(self, formula_id: int, action: str, who: str, latex: str | None = None) -> None:
+    def review_formula(
+        self, formula_id: int, action: str, who: str, latex: str | None = None, number: str | None = None
+    ) -> None:
         """Record a person's verdict; its history is kept in `reviews`.
 
         Args:
             formula_id: Of `formulas`.
-            action: `correct` (with `latex`), `accept`, or `reject` (not a formula).
+            action: `correct` (with `latex`), `accept`, `reject` (not a formula), or `number` (with `number`).
             who: Name of the reviewer.
             latex: The correction.
+            number: The equation number, empty for none; None leaves it as it is.
 
         Raises:
-            ValueError: No such formula or action, or a correction without LaTeX.
+            ValueError: No such formula or action, or what it needs is missing.
         """
         with transaction(self.connection, self.path):
-            reviewing.review(self.connection, formula_id, action, who, latex)
+            reviewing.review(self.connection, formula_id, action, who, latex, number)
 
     def undo_review(self, formula_id: int, who: str) -> bool:
         """Take back the last step of a review that is not taken back yet; False if there is none.
@@ -213,22 +216,28 @@ class FormulaStore:
         with transaction(self.connection, self.path):
             return reviewing.undo(self.connection, formula_id, who)
 
-    def add_drawn(self, document_id: int, number: int, formula: Formula, region: Region, who: str) -> int:
-        """Enter a formula that a person found on a page; formulas that lie inside it are rejected.
+    def add_drawn(
+        self,
+        document_id: int,
+        page_number: int,
+        formulas: Sequence[Formula],
+        regions: Sequence[Region],
+        who: str,
+        action: str = "draw",
+        replacing: Collection[int] | None = None,
+    ) -> list[int]:
+        """Enter formulas that a person drew, merged or split on a page; those that they stand for are rejected.
 
         Returns:
-            Its id.
-
-        Raises:
-            ValueError: There is no such page.
+            Their ids; raises ValueError if there is no such page.
         """
         with transaction(self.connection, self.path):
             row = self.connection.execute(
-                "SELECT id FROM pages WHERE document_id = ? AND number = ?", (document_id, number)
+                "SELECT id FROM pages WHERE document_id = ? AND number = ?", (document_id, page_number)
             ).fetchone()
             if row is None:
-                raise ValueError(f"document {document_id} has no page {number}")
-            return reviewing.add_drawn(self.connection, row[0], formula, region, who)
+                raise ValueError(f"document {document_id} has no page {page_number}")
+            return redrawing.add_drawn(self.connection, row[0], formulas, regions, who, action, replacing)
 
     def reindex(self) -> int:
         """Make the indexes of the search anew; returns the number of formulas."""
@@ -286,13 +295,6 @@ class FormulaStore:
     def document_paths(self) -> dict[int, str]:
         """Path of every document by its id."""
         return {row["id"]: row["path"] for row in self._rows("SELECT id, path FROM documents ORDER BY id")}
-
-    def page_size(self, document_id: int, number: int) -> tuple[float, float] | None:
-        """Width and height of a page in points; None where it could not be read."""
-        rows = self._rows(
-            "SELECT width_pt, height_pt FROM pages WHERE document_id = ? AND number = ?", document_id, number
-        )
-        return (rows[0]["width_pt"], rows[0]["height_pt"]) if rows and rows[0]["width_pt"] else None
 
     def has_new_reviews(self, document_id: int) -> bool:
         """Whether people changed formulas of the document since it was finished."""

@@ -348,3 +348,18 @@ def test_a_number_that_begins_again_leads_to_the_nearest_one_before() -> None:
     assert "Still ([1](#eq-1))." in text
     assert "Now ([1](#eq-1-2))." in text
     assert text.index('<a id="eq-1"></a>') < text.index('<a id="eq-1-2"></a>')
+
+
+def test_drawn_formulas_stand_where_they_belong() -> None:
+    top, middle, low = Box(10, 10, 90, 20), Box(10, 30, 90, 40), Box(10, 50, 90, 60)
+    blocks = (Block(PARAGRAPH, f"Let {mark(1)} {mark(2)} be.", box=top), Block(PARAGRAPH, "So it is.", box=low))
+    gone = {"status": Status.REJECTED}
+    parts = (formula(1, "a", box=Box(20, 10, 30, 20), **gone), formula(2, "b", box=Box(32, 10, 40, 20), **gone))
+    merged = formula(3, "ab", box=Box(20, 10, 40, 20))
+    assert render(*blocks, formulas=(*parts, merged)) == "Let $ab$ be.\n\nSo it is."
+    halves = (formula(4, "c", box=Box(20, 10, 25, 20)), formula(5, "d", box=Box(25, 10, 30, 20)))
+    text = render(*blocks, formulas=(parts[0], formula(2, "b", box=parts[1].formula.box), *halves))
+    assert text == "Let $c$ $d$ $b$ be.\n\nSo it is."
+    missed = formula(3, "m", box=middle, **DISPLAY)
+    text = render(*blocks, formulas=(formula(1, "a"), formula(2, "b"), missed))
+    assert text == "Let $a$ $b$ be.\n\n$$\nm\n$$\n\nSo it is."

@@ -177,6 +177,106 @@ def test_a_drawn_box_is_read_and_stands_for_what_lies_inside(
     assert client.post("/documents/1/pages/99/formulas", data=corners).status_code == 404
 
 
+def neighbors(database: Path) -> list[tuple[int, float, float, float, float]]:
+    """Two formulas of one line of the page, with their boxes."""
+    with FormulaStore.open(database) as store:
+        rows = store.connection.execute(
+            "SELECT a.id, a.x0, a.y0, a.x1, a.y1, b.id, b.x0, b.y0, b.x1, b.y1 FROM formulas a JOIN formulas b "
+            "ON b.position = a.position + 1 AND b.page_id = a.page_id WHERE a.page_number = 1 AND a.kind = 'inline' "
+            "AND b.kind = 'inline' AND abs(a.y0 - b.y0) < 4 AND b.x0 > a.x1 ORDER BY a.id LIMIT 1"
+        ).fetchone()
+        return [rows[:5], rows[5:]]
+
+
+def test_formulas_are_merged_and_taken_apart_again(client: TestClient, database: Path) -> None:
+    (left, *_), (right, *_) = (first, second) = neighbors(database)
+    with FormulaStore.open(database) as store:
+        text = "SELECT text FROM pages WHERE number = 1"
+        (before,) = store.connection.execute(text).fetchone()
+    page = "/documents/1/pages/1/merge"
+    data = {"formula": [left, right], "csrf": csrf_of(client)}
+    answer = client.post(page, data=data, follow_redirects=False)
+    assert answer.status_code == 303, answer.text
+    formula = int(answer.headers["location"].split("formula=")[1])
+    of = "SELECT status, x0, y0, x1, y1 FROM formulas WHERE id = ?"
+    with FormulaStore.open(database) as store:
+        status, *corners = store.connection.execute(of, (formula,)).fetchone()
+        assert status not in ("rejected", "failed")
+        assert corners == pytest.approx(
+            [min(first[1], second[1]), min(first[2], second[2]), max(first[3], second[3]), max(first[4], second[4])]
+        )
+        for part in (left, right):
+            assert store.connection.execute(of, (part,)).fetchone()[0] == "rejected"
+        (latex,) = store.connection.execute("SELECT latex FROM formulas WHERE id = ?", (formula,)).fetchone()
+        (after,) = store.connection.execute(text).fetchone()
+        assert f"${latex}$" in after, "it stands in the sentence, where its parts stood"
+        assert len(after) != len(before)
+        assert [step["action"] for step in store.reviews(formula)] == ["merge"]
+    review(client, formula, "correct", latex="x+y")
+    review(client, left, "undo")  # of a part: the whole is taken back, its later correction too
+    with FormulaStore.open(database) as store:
+        statuses = [store.connection.execute(of, (one,)).fetchone()[0] for one in (left, right, formula)]
+        assert statuses[2] == "rejected"
+        assert "rejected" not in statuses[:2]
+        assert store.connection.execute(text).fetchone() == (before,)
+    for wrong in ([left], [left, 99999], [left, "x"], []):
+        assert client.post(page, data={**data, "formula": wrong}).status_code == 400
+    assert client.post(page, data={**data, "csrf": ""}).status_code == 403
+    assert client.post("/documents/1/pages/2/merge", data=data).status_code == 400
+
+
+def test_a_formula_is_split_in_two(client: TestClient, database: Path, made: tuple[Path, int]) -> None:
+    data = {"axis": "x", "at": "40", "csrf": csrf_of(client)}
+    answer = client.post(f"/formulas/{made[1]}/split", data=data, follow_redirects=False)
+    assert answer.status_code == 303, answer.text
+    with FormulaStore.open(database) as store:
+        of = "SELECT x0, x1, status, equation_number FROM formulas WHERE id = ?"
+        x0, x1, status, number = store.connection.execute(of, (made[1],)).fetchone()
+        assert status == "rejected"
+        parts = "SELECT formula_id FROM reviews WHERE action = 'split' ORDER BY formula_id"
+        ids = [row[0] for row in store.connection.execute(parts)]
+        rows = [store.connection.execute(of, (one,)).fetchone() for one in ids]
+        cut = x0 + 0.4 * (x1 - x0)
+        assert [(row[0], row[1]) for row in rows] == [pytest.approx((x0, cut)), pytest.approx((cut, x1))]
+        assert [row[3] for row in rows] == [number, None]
+        (text,) = store.connection.execute("SELECT text FROM pages WHERE number = 1").fetchone()
+        latex = [store.connection.execute("SELECT latex FROM formulas WHERE id = ?", (i,)).fetchone()[0] for i in ids]
+        assert f"${latex[0]}$ ${latex[1]}$" in text
+    review(client, ids[1], "undo")
+    with FormulaStore.open(database) as store:
+        assert [store.connection.execute(of, (one,)).fetchone()[2] for one in ids] == ["rejected", "rejected"]
+        assert store.connection.execute(of, (made[1],)).fetchone()[2] == "invalid"
+    for wrong in ({"axis": "z"}, {"at": "nan"}, {"at": "x"}, {"axis": "lines"}):
+        assert client.post(f"/formulas/{made[1]}/split", data={**data, **wrong}).status_code == 400
+    assert client.post("/formulas/99999/split", data=data).status_code == 404
+
+
+def test_an_equation_number_is_corrected_and_kept(client: TestClient, docproc: Docproc, database: Path) -> None:
+    with FormulaStore.open(database) as store:
+        of = "SELECT id, latex FROM formulas WHERE equation_number = '2.2'"
+        formula, latex = store.connection.execute(of).fetchone()
+    now = "SELECT equation_number, status, reviewed_at IS NULL FROM formulas WHERE id = ?"
+    review(client, formula, "correct", latex=latex, number="7.7")
+    with FormulaStore.open(database) as store:
+        number, status, is_unseen = store.connection.execute(now, (formula,)).fetchone()
+        assert (number, is_unseen) == ("7.7", 1), "that says nothing of the LaTeX"
+        assert status != "verified"
+        assert search(store, "7.7")[0].formula_id == formula
+        assert [step["action"] for step in store.reviews(formula)] == ["number"]
+    review(client, formula, "undo")
+    review(client, formula, "correct", latex=r"\Xi", number=" ")
+    with FormulaStore.open(database) as store:
+        assert store.connection.execute(now, (formula,)).fetchone() == (None, "verified", 0)
+        assert [step["action"] for step in store.reviews(formula)] == ["correct", "undo", "number"]
+    result = docproc("run", SAMPLES / "calculus-notes.pdf", "-o", database.parent, "--pages", "2")
+    assert result.returncode == 0, result.stderr
+    with FormulaStore.open(database) as store:
+        assert store.connection.execute(now, (formula,)).fetchone()[0] is None, "a new run does not bring it back"
+    csrf = csrf_of(client)
+    data = {"csrf": csrf, "action": "correct", "latex": "x", "number": "1" * 61}
+    assert client.post(f"/formulas/{formula}/review", data=data).status_code == 400
+
+
 @pytest.mark.parametrize("csrf", ["", "x", "ünfug"])
 def test_a_form_of_another_site_changes_nothing(client: TestClient, database: Path, csrf: str) -> None:
     before = database.read_bytes()

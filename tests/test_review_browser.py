@@ -28,6 +28,7 @@ webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not in
 By = pytest.importorskip("selenium.webdriver.common.by").By
 Keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
 Waiting = pytest.importorskip("selenium.webdriver.support.ui").WebDriverWait
+WebDriverException = pytest.importorskip("selenium.common.exceptions").WebDriverException
 if not (shutil.which("chromium") and shutil.which("chromedriver")):
     pytest.skip("chromium and chromedriver are not installed: scripts/install-browser", allow_module_level=True)
 
@@ -69,7 +70,8 @@ def browser() -> Iterator[WebDriver]:
 
 
 def wait(browser: WebDriver, condition: Callable[[WebDriver], object]) -> object:
-    return Waiting(browser, 60).until(condition)
+    # What is asked may be gone with the page before, or not be there yet.
+    return Waiting(browser, 60, ignored_exceptions=(WebDriverException,)).until(condition)
 
 
 def keep_picture(browser: WebDriver, name: str) -> None:
@@ -146,6 +148,81 @@ def test_a_missed_box_is_drawn(browser: WebDriver, address: str) -> None:
     assert browser.switch_to.active_element.text == "Read it"
     assert browser.current_url.endswith("/pages/1"), "drawing over boxes does not follow their links"
     keep_picture(browser, "draw")
+
+
+def test_a_correction_takes_three_keystrokes_beside_the_edit(
+    browser: WebDriver, address: str, made: tuple[Path, int]
+) -> None:
+    browser.get(address)
+    begun = browser.current_url
+    keys = 0
+
+    def stroke(key: str, *, with_control: bool = False) -> None:
+        nonlocal keys
+        keys += 1
+        chain = webdriver.ActionChains(browser)
+        if with_control:
+            chain.key_down(Keys.CONTROL).send_keys(key).key_up(Keys.CONTROL).perform()
+        else:
+            chain.send_keys(key).perform()
+
+    stroke("n")  # from the list of documents to the least sure formula of all
+    wait(browser, lambda b: b.current_url != begun and b.find_elements(By.ID, "latex"))
+    formula = int(browser.find_element(By.ID, "review").get_attribute("data-formula"))
+    stroke("e")
+    press(browser, r"\Omega=42")  # the edit itself
+    place = browser.current_url
+    stroke(Keys.ENTER, with_control=True)
+    wait(browser, lambda b: b.current_url != place)
+    assert keys == 3
+    with FormulaStore.open(made[0]) as store:
+        of = "SELECT corrected_latex, status FROM formulas WHERE id = ?"
+        assert store.connection.execute(of, (formula,)).fetchone() == (r"\Omega=42", "verified")
+        store.undo_review(formula, "ada")
+
+
+def test_formulas_are_split_and_merged_by_hand(browser: WebDriver, address: str, made: tuple[Path, int]) -> None:
+    with FormulaStore.open(made[0], read_only=True) as store:
+        of = "SELECT id FROM formulas WHERE page_number = 2 AND equation_number = '2.2'"
+        (formula,) = store.connection.execute(of).fetchone()
+    browser.get(f"{address}/formulas/{formula}")
+    press(browser, "p")
+    wait(browser, lambda b: b.switch_to.active_element.get_attribute("name") == "at")
+    knife = browser.find_element(By.CSS_SELECTOR, ".knife")
+    before = float(knife.get_attribute("x1"))
+    press(browser, *[Keys.ARROW_RIGHT] * 4)
+    assert float(knife.get_attribute("x1")) > before
+    keep_picture(browser, "split")
+    press(browser, Keys.TAB, Keys.ENTER)
+    wait(browser, lambda b: f"formula={formula}" not in b.current_url and b.find_elements(By.ID, "latex"))
+    assert "split" in browser.find_element(By.CLASS_NAME, "history").text
+    left = int(browser.find_element(By.ID, "review").get_attribute("data-formula"))
+    with FormulaStore.open(made[0], read_only=True) as store:
+        right = left + 1
+        assert [step["action"] for step in store.reviews(right)] == ["split"]
+    press(browser, "m")
+    for part in browser.find_elements(By.CSS_SELECTOR, "#merge input:checked"):
+        part.send_keys(Keys.SPACE)
+    browser.find_element(By.CSS_SELECTOR, f"a[data-formula='{right}'] rect").click()
+    chosen = browser.find_elements(By.CSS_SELECTOR, "#merge input:checked")
+    assert [part.get_attribute("value") for part in chosen] == [str(right)], "a click on a box chooses it"
+    assert "joined" in browser.find_element(By.CSS_SELECTOR, f"a[data-formula='{right}'] rect").get_attribute("class")
+    keep_picture(browser, "merge")
+    browser.find_element(By.CSS_SELECTOR, "#merge button").send_keys(Keys.ENTER)
+    wait(browser, lambda b: f"formula={left}" not in b.current_url and b.find_elements(By.ID, "latex"))
+    assert browser.find_element(By.ID, "number").get_attribute("value") == "2.2"
+    press(browser, "r")
+    press(browser, "2.3", Keys.ENTER)
+    wait(browser, lambda b: "(2.3)" in b.find_element(By.CSS_SELECTOR, ".panel h2").text)
+    keep_picture(browser, "number")
+    for _ in range(2):  # the number, then the merge
+        place = browser.find_element(By.CLASS_NAME, "history").text
+        press(browser, "u")
+        wait(browser, lambda b, place=place: b.find_element(By.CLASS_NAME, "history").text != place)
+    with FormulaStore.open(made[0]) as store:
+        statuses = "SELECT status FROM formulas WHERE id IN (?, ?) ORDER BY id"
+        assert "rejected" not in [row[0] for row in store.connection.execute(statuses, (left, right))]
+        store.undo_review(left, "ada")
 
 
 def test_the_queue_by_keys_alone(browser: WebDriver, address: str, made: tuple[Path, int]) -> None:

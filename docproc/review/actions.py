@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from docproc.formulas import read_formulas
+from docproc.entries import entries_by_id
 from docproc.latex.canonical import canonical
 from docproc.latex.check import check
 from docproc.latex.tokens import MAX_CHARACTERS
-from docproc.records import Box, FormulaKind, Status
 from docproc.review import queries
 from docproc.review.views import formula_address, open_store, review_of
 
@@ -27,15 +24,15 @@ if TYPE_CHECKING:
     from docproc.review.app import Review
 
 _ACTIONS = ("correct", "accept", "reject", "undo")
+_LONGEST_NUMBER = 60
+"""Characters of an equation number; a display of several lines has several."""
 _PLACE = re.compile(r"at (?:character|position) (\d+)")
 
 
 async def review(request: Request) -> Response:
     """Correct, accept, reject or undo, then lead on."""
     shared = review_of(request)
-    form = await request.form()
-    fields = {name: value for name, value in form.items() if isinstance(value, str)}
-    _check_csrf(shared, fields)
+    fields = await checked_form(request)
     return await run_in_threadpool(_review, shared, request.path_params["formula"], fields)
 
 
@@ -46,58 +43,29 @@ def _review(shared: Review, formula_id: int, fields: Mapping[str, str]) -> Respo
         raise HTTPException(400)
     if action == "correct" and (not latex or len(latex) > MAX_CHARACTERS):
         raise HTTPException(400)
+    number = fields.get("number", "").strip() if "number" in fields else None
+    if number is not None and len(number) > _LONGEST_NUMBER:
+        raise HTTPException(400)
     with open_store(shared) as store:
         address = formula_address(store, formula_id, is_queue=is_queue)
         if action == "undo":
             store.undo_review(formula_id, shared.reviewer)
-        elif action == "correct":
-            store.review_formula(formula_id, "correct", shared.reviewer, canonical(latex))
         else:
-            store.review_formula(formula_id, action, shared.reviewer)
+            (entry,) = entries_by_id(store, [formula_id])
+            number = None if action == "reject" or number == (entry.equation_number or "") else number
+            if action == "correct" and latex == entry.latex and number is not None:
+                action = "number"  # which says nothing of the LaTeX
+            corrected = canonical(latex) if action == "correct" else None
+            store.review_formula(formula_id, action, shared.reviewer, corrected, number)
         if is_queue and action != "undo":
             following = queries.next_doubtful(store, formula_id)
             address = "/queue" if following is None else formula_address(store, following, is_queue=True)
     return RedirectResponse(address, 303)
 
 
-async def draw(request: Request) -> Response:
-    """Read the formula in a box that was drawn, and lead to it."""
-    shared = review_of(request)
-    form = await request.form()
-    fields = {name: value for name, value in form.items() if isinstance(value, str)}
-    _check_csrf(shared, fields)
-    return await run_in_threadpool(_draw, shared, request.path_params["document"], request.path_params["page"], fields)
-
-
-def _draw(shared: Review, document_id: int, number: int, fields: Mapping[str, str]) -> Response:
-    try:
-        x0, y0, x1, y1 = (float(fields.get(name, "")) for name in ("x0", "y0", "x1", "y1"))
-        kind = FormulaKind(fields.get("kind", ""))
-    except ValueError as error:
-        raise HTTPException(400) from error
-    if not all(map(math.isfinite, (x0, y0, x1, y1))):
-        raise HTTPException(400)
-    box = Box(min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
-    with open_store(shared) as store:
-        view = queries.view_page(store, document_id, number)
-        if view is None:
-            raise HTTPException(404)
-        found = shared.pictures.cut(view.document, view.sha256, number, box, kind)
-        with shared.reading:
-            ((formulas, _),) = read_formulas([found], [], shared.recognizer(), 1, store)
-        (formula,) = formulas
-        if formula.status is Status.REJECTED:  # the recognizer sees none, but a person does
-            formula = replace(formula, status=Status.FAILED)
-        formula_id = store.add_drawn(document_id, number, formula, found.regions[0], shared.reviewer)
-        return RedirectResponse(formula_address(store, formula_id), 303)
-
-
 async def check_latex(request: Request) -> Response:
     """Whether LaTeX is valid, and at which character it is not."""
-    shared = review_of(request)
-    form = await request.form()
-    fields = {name: value for name, value in form.items() if isinstance(value, str)}
-    _check_csrf(shared, fields)
+    fields = await checked_form(request)
     return JSONResponse(await run_in_threadpool(_checked, fields.get("latex", "")[:MAX_CHARACTERS]))
 
 
@@ -114,6 +82,14 @@ def _checked(latex: str) -> dict[str, Any]:
     }
 
 
-def _check_csrf(shared: Review, fields: Mapping[str, str]) -> None:
-    if not shared.guard.knows(fields.get("csrf", "")):
+async def checked_form(request: Request) -> dict[str, str]:
+    """The fields of a form of ours, the last value of each.
+
+    Raises:
+        HTTPException: It is somebody else's form.
+    """
+    form = await request.form()
+    fields = {name: value for name, value in form.items() if isinstance(value, str)}
+    if not review_of(request).guard.knows(fields.get("csrf", "")):
         raise HTTPException(403, "The form is not of this server, or it was restarted: load the page again.")
+    return fields

@@ -17,7 +17,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from docproc.errors import DocprocError
-from docproc.review import actions, views
+from docproc.review import actions, redraw, views
 from docproc.review.pictures import Pictures
 from docproc.review.security import Guard, GuardMiddleware
 
@@ -77,10 +77,12 @@ def create_app(database: Path, reviewer: str, guard: Guard) -> Starlette:
             Route("/documents/{document:int}", views.document),
             Route("/documents/{document:int}/pages/{page:int}", views.page),
             Route("/documents/{document:int}/pages/{page:int}/picture.png", views.page_picture),
-            Route("/documents/{document:int}/pages/{page:int}/formulas", actions.draw, methods=["POST"]),
+            Route("/documents/{document:int}/pages/{page:int}/formulas", redraw.draw, methods=["POST"]),
+            Route("/documents/{document:int}/pages/{page:int}/merge", redraw.merge, methods=["POST"]),
             Route("/formulas/{formula:int}", views.formula),
             Route("/formulas/{formula:int}/picture.png", views.formula_picture),
             Route("/formulas/{formula:int}/review", actions.review, methods=["POST"]),
+            Route("/formulas/{formula:int}/split", redraw.split, methods=["POST"]),
             Route("/check", actions.check_latex, methods=["POST"]),
             Route("/queue", views.queue),
             Route("/search", views.search_page),

@@ -13,6 +13,7 @@ from docproc.records import Box
 from docproc.workers import Lost, WorkerPool
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
     from docproc.records import FormulaKind, FoundPage
@@ -63,13 +64,13 @@ class Pictures:
                 self._kept.popitem(last=False)
         return picture
 
-    def cut(self, document: str, sha256: str, page: int, box: Box, kind: FormulaKind) -> FoundPage:
-        """A page with one region and what the recognizer should see of it.
+    def cut(self, document: str, sha256: str, page: int, regions: Sequence[tuple[FormulaKind, Box]]) -> FoundPage:
+        """A page with some regions and what the recognizer should see of them.
 
         Raises:
-            InputError: As `draw`, or the box is too small.
+            InputError: As `draw`, or a box is too small.
         """
-        found: FoundPage = self._ask(RegionTask(Path(document), page, box, kind, sha256))
+        found: FoundPage = self._ask(RegionTask(Path(document), page, tuple(regions), sha256))
         return found
 
     def _ask(self, task: PictureTask | RegionTask) -> Any:

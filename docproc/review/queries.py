@@ -93,6 +93,14 @@ def view_page(store: FormulaStore, document_id: int, number: int) -> PageView | 
     return PageView(document_id, path, title, sha256, number, width, height, last, tuple(entries))
 
 
+def count_lines(store: FormulaStore, formula_id: int) -> int:
+    """Lines of a display of several lines whose boxes are known; 0 for one."""
+    with explained(store.path):
+        sql = "SELECT json_array_length(coalesce(nullif(lines, ''), '[]')) FROM formulas WHERE id = ?"
+        (count,) = store.connection.execute(sql, (formula_id,)).fetchone()
+    return int(count)
+
+
 def next_doubtful(store: FormulaStore, after: int | None = None, document_id: int | None = None) -> int | None:
     """The least confident formula that is doubtful and that nobody has looked at, or the next one `after` a formula."""
     where = _DOUBT

@@ -54,6 +54,7 @@ def _bound(host: str, port: int) -> socket.socket:
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))
+        bound.listen()  # whoever opens the printed address at once waits, and is not refused
     except OSError as error:
         bound.close()
         raise OutputError(

@@ -179,10 +179,13 @@ def _page_view(
         values: dict[str, Any] = {"view": view, "chosen": chosen, "is_queue": is_queue}
         if chosen is not None:
             place = view.entries.index(chosen)
+            beside = [entry.id for entry in view.entries[place + 1 :] if entry.status != "rejected"]
             similar = similar_formulas(store.connection, chosen.id, chosen.latex, _SIMILAR)
             values |= {
                 "previous": view.entries[place - 1].id if place else None,
                 "next": view.entries[place + 1].id if place + 1 < len(view.entries) else None,
+                "neighbor": beside[0] if beside else None,
+                "line_count": queries.count_lines(store, chosen.id),
                 "mentions": mentions_of(store, chosen.id),
                 "reviews": store.reviews(chosen.id),
                 "similar": entries_by_id(store, similar),

@@ -89,6 +89,21 @@ if (form && editor) {
       editor.blur();
     }
   });
+  const number = form.elements.number;
+  const numberDraft = `number ${location.host} ${form.dataset.formula} ${number.defaultValue}`;
+  number.value = localStorage.getItem(numberDraft) ?? number.defaultValue;
+  number.addEventListener("input", () => {
+    if (number.value === number.defaultValue) localStorage.removeItem(numberDraft);
+    else localStorage.setItem(numberDraft, number.value);
+  });
+  form.addEventListener("submit", () => localStorage.removeItem(numberDraft));
+  number.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") event.target.blur();
+    if (event.key === "Enter") {
+      event.preventDefault();
+      if (!save.disabled) save.click();
+    }
+  });
   const kept = localStorage.getItem(draft);
   if (kept !== null && kept !== editor.value) {
     editor.value = kept;
@@ -140,6 +155,52 @@ if (sheet && missed && drawing) {
   });
 }
 
+// Splitting: a line on the picture shows where the cut will be.
+const split = document.getElementById("split");
+if (split) {
+  const knife = split.querySelector(".knife");
+  const { x0, y0, x1, y1 } = Object.fromEntries(Object.entries(knife.dataset).map(([name, value]) => [name, Number(value)]));
+  const cut = split.querySelector("form").elements;
+  const showCut = () => {
+    const share = Number(cut.at.value) / 100;
+    const isAcross = cut.axis.value === "x";
+    const [x, y] = [x0 + share * (x1 - x0), y0 + share * (y1 - y0)];
+    const ends = isAcross ? [x, y0 - 2, x, y1 + 2] : [x0 - 2, y, x1 + 2, y];
+    ["x1", "y1", "x2", "y2"].forEach((name, i) => knife.setAttribute(name, ends[i]));
+    cut.at.disabled = cut.axis.value === "lines";
+    knife.style.display = cut.at.disabled ? "none" : "";
+  };
+  split.addEventListener("toggle", () => {
+    const image = split.querySelector("image");
+    if (split.open) image.setAttribute("href", image.dataset.href);  // not before somebody wants to see it
+    if (split.open) (cut.at.disabled ? split.querySelector("button") : cut.at).focus();
+  });
+  split.addEventListener("input", showCut);
+  showCut();
+}
+
+// Merging: boxes of the page are chosen by a click.
+const merge = document.getElementById("merge");
+if (sheet && merge) {
+  const parts = merge.querySelectorAll("input[type=checkbox]");
+  const boxOf = (id) => sheet.querySelector(`a[data-formula="${id}"] .box`);
+  const showJoined = () => parts.forEach((part) => boxOf(part.value)?.classList.toggle("joined", merge.open && part.checked));
+  merge.addEventListener("toggle", () => {
+    sheet.classList.toggle("joining", merge.open);
+    showJoined();
+    if (merge.open) merge.querySelector("button").focus();
+  });
+  merge.addEventListener("change", showJoined);
+  sheet.addEventListener("click", (event) => {
+    const id = event.target.closest("a[data-formula]")?.dataset.formula;
+    const part = merge.open && id && [...parts].find((one) => one.value === id);
+    if (!part) return;
+    event.preventDefault();
+    part.checked = !part.checked;
+    showJoined();
+  }, true);
+}
+
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (/^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName)) return;
@@ -150,6 +211,12 @@ document.addEventListener("keydown", (event) => {
     editor.select();
   } else if (event.key === "b" && missed) {
     missed.open = !missed.open;
+  } else if (event.key === "m" && merge) {
+    merge.open = !merge.open;
+  } else if (event.key === "p" && split) {
+    split.open = !split.open;
+  } else if (event.key === "r" && form) {
+    form.elements.number.select();
   } else if (event.key === "/") {
     document.getElementById("q").focus();
   } else if (event.key === "Escape" && editor) {
