@@ -4,8 +4,8 @@ r"""Damaged formulas: how many are noticed, repaired, and changed wrongly.
     python -m benchmarks.damage --make --formulas FILE… [--seed 7]   # makes the file anew (needs pdflatex)
 
 A row of the file holds the true formula, the formula after one known edit, and the glyphs that pdflatex sets for the
-true one, as docproc reads them from a PDF. Each is judged twice: without the glyphs, as on a scan, and with them, as
-on a born-digital page. Right is what has the truth's `match_key`; a wrong change is any other formula than the damaged
+true one with their places, as docproc reads them from a PDF. Each is judged twice: without the glyphs, as on a scan,
+and with them, as on a born-digital page. Right is what has the truth's `match_key`; a wrong change is any other formula than the damaged
 one and the true one.
 """
 
@@ -33,7 +33,8 @@ _CONFIDENCE = 0.95
 _FREE = (
     "ManyBodyPhysics/LectureNotesPhysics", "CompPhysics/ComputationalPhysics2", "mhjensen/Physics321",
     "Qiskit/textbook", "MITgcm/MITgcm", "Cantera/cantera", "scipy/scipy", "AlexKontorovich/PrimeNumberTheoremAnd",
-    "teorth/pfr", "fpvandoorn/carleson", "ImperialCollegeLondon/FLT", "sympy/sympy", "pyro-ppl/pyro", "UniMath/agda-unimath",
+    "teorth/pfr", "fpvandoorn/carleson", "ImperialCollegeLondon/FLT", "sympy/sympy", "pyro-ppl/pyro",
+    "UniMath/agda-unimath",
 )  # fmt: skip
 _MIN_TOKENS, _MAX_TOKENS = 8, 90
 _LOOK_ALIKES = (
@@ -205,11 +206,11 @@ def make_rows(files: list[Path], seed: int) -> list[dict[str, object]]:
                 made += 1
             if made == _EACH:
                 break
-    return [row | {"glyphs": glyphs} for row, glyphs in zip(rows, read_glyphs(rows), strict=True) if glyphs]
+    return [row | glyphs for row, glyphs in zip(rows, read_glyphs(rows), strict=True) if glyphs]
 
 
-def read_glyphs(rows: list[dict[str, object]]) -> list[tuple[str, ...]]:
-    """What docproc reads from the glyphs of each true formula; empty where TeX fails."""
+def read_glyphs(rows: list[dict[str, object]]) -> list[dict[str, object]]:
+    """What docproc reads from the glyphs of each true formula, lengths in tenths of a point; empty where TeX fails."""
     import pymupdf
 
     from docproc.font_statistics import gather_font_statistics
@@ -219,13 +220,15 @@ def read_glyphs(rows: list[dict[str, object]]) -> list[tuple[str, ...]]:
     from docproc.text_layer import read_text_layer
 
     pdf, pages = typeset_pdf([str(row["latex"]) for row in rows])
-    found: list[tuple[str, ...]] = [()] * len(rows)
+    found: list[dict[str, object]] = [{}] * len(rows)
     with pymupdf.open("pdf", pdf) as document:
         statistics = gather_font_statistics(document, range(1, len(document) + 1))
         for page, index in zip(document, pages, strict=True):
             if index is not None:
-                marks = make_marks(read_text_layer(page).glyphs, statistics)
-                found[index] = describe_glyphs(sorted(marks, key=lambda mark: mark.x0))
+                marks = sorted(make_marks(read_text_layer(page).glyphs, statistics), key=lambda mark: mark.x0)
+                boxes = [(m.ink.x0, m.ink.y0, m.ink.x1, m.ink.y1, m.size) for m in marks]
+                places = [[round(10 * length) for length in box] for box in boxes]
+                found[index] = {"glyphs": describe_glyphs(marks), "boxes": places}
     return found
 
 
@@ -235,14 +238,15 @@ def score(rows: list[dict[str, object]], *, with_glyphs: bool) -> dict[str, Coun
     for row in rows:
         damaged, truth = str(row["damaged"]), match_key(str(row["latex"]))
         glyphs = tuple(row["glyphs"]) if with_glyphs else ()  # type: ignore[arg-type]
-        verdict = judge(damaged, "end", _CONFIDENCE, glyphs)
+        boxes = tuple(map(tuple, row["boxes"])) if with_glyphs else None  # type: ignore[call-overload]
+        verdict = judge(damaged, "end", _CONFIDENCE, glyphs, boxes)
         key, counts = match_key(verdict.latex), outcomes[str(row["edit"])]
         counts["rows"] += 1
         counts["noticed"] += bool(verdict.repairs) or verdict.status not in (Status.OK, Status.VERIFIED)
         counts["right"] += key == truth
         counts["wrong"] += key not in (truth, match_key(damaged))
         counts["verified"] += verdict.status is Status.VERIFIED and key != truth
-        sound = judge(str(row["latex"]), "end", _CONFIDENCE, glyphs)
+        sound = judge(str(row["latex"]), "end", _CONFIDENCE, glyphs, boxes)
         counts["false alarm"] += sound.status not in (Status.OK, Status.VERIFIED)
         counts["spoiled"] += match_key(sound.latex) != truth
     return outcomes

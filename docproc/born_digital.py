@@ -93,9 +93,9 @@ def _find_in_column(
             guests = hosts.fragments.get(id(piece[0]), [])
             is_sure = is_whole(row.marks, piece, before_line) and not guests and not _has_strangers(rows, piece, box)
             latex = write_latex(piece, row.y, row.size, inside, body_font) if is_sure else None
-            symbols = describe_glyphs([*piece, *guests])
+            symbols, inks = describe_glyphs([*piece, *guests]), _ink_boxes([*piece, *guests])
             box = Box.around([box, *(mark.ink for mark in guests)])
-            region = Region(FormulaKind.INLINE, box, glyph_latex=latex, glyph_symbols=symbols)
+            region = Region(FormulaKind.INLINE, box, glyph_latex=latex, glyph_symbols=symbols, glyph_boxes=inks)
             if broken is not None and piece[0] is row.marks[0]:
                 links[id(region)] = broken
             found.append((row, region))
@@ -169,8 +169,13 @@ def _display_region(display: Display, rules: Sequence[Box], size: float) -> Regi
         FormulaKind.DISPLAY,
         box,
         glyph_symbols=describe_glyphs(display.marks),
+        glyph_boxes=_ink_boxes(display.marks),
         lines=tuple(lines) if len(lines) > 1 else (), equation_number=display.number,
     )  # fmt: skip
+
+
+def _ink_boxes(marks: Sequence[Mark]) -> tuple[tuple[float, float, float, float, float], ...]:
+    return tuple((mark.ink.x0, mark.ink.y0, mark.ink.x1, mark.ink.y1, mark.size) for mark in marks)
 
 
 def _touches(rule: Box, box: Box) -> bool:

@@ -83,7 +83,8 @@ def crop_sha256(crop: np.ndarray) -> str:
 
 def _formula(region: Region, position: int, reading: Recognition, model: str, image_sha256: str) -> Formula:
     is_display = region.kind is FormulaKind.DISPLAY
-    verdict = judge(reading.latex, reading.stop_reason, reading.confidence, region.glyph_symbols, is_display=is_display)
+    verdict = judge(reading.latex, reading.stop_reason, reading.confidence, region.glyph_symbols, region.glyph_boxes,
+                    is_display=is_display)
     # Glyphs that spell a formula out cannot also testify for it: `verified` takes a second witness.
     is_own_witness = model == TEXT_LAYER and verdict.status is Status.VERIFIED
     return Formula(

@@ -195,6 +195,8 @@ class Region:
     """LaTeX written straight from the glyphs, where the text layer leaves no doubt."""
     glyph_symbols: tuple[str, ...] = ()
     """Evidence: LaTeX meaning of each glyph under the box in reading order, `?` where unknown; empty for scans."""
+    glyph_boxes: tuple[tuple[float, float, float, float, float], ...] = ()
+    """Of each of these glyphs left, top, right, bottom of its ink and the size of its font, in points."""
     text_before: str = ""
     """Up to 120 characters of prose before the formula, for search."""
     text_after: str = ""

@@ -111,6 +111,7 @@ def test_no_hint_for_sound_formulas(latex):
     ("", "end", 0.99, (), Status.FAILED), ("x" * 50, "length", 0.9, (), Status.FAILED),
     ("x", "repetition", 0.9, (), Status.FAILED), ("", "not-a-formula", 0.9, (), Status.REJECTED)])
 def test_status(raw, stop, confidence, glyphs, status):
-    verdict = judge(raw, stop, confidence, glyphs)
+    boxes = ((0, 4, 5, 8.3, 10), (5.7, 0, 9, 4.5, 7)) if len(glyphs) == 2 else ()
+    verdict = judge(raw, stop, confidence, glyphs, boxes)
     assert verdict.status is status
     assert bool(verdict.problems) == (status not in (Status.VERIFIED, Status.OK))

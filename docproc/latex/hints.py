@@ -11,6 +11,7 @@ from docproc.latex.tree import Command, Environment, Fence, Group, LatexError, N
 _OPEN = frozenset(("(", "["))
 _CLOSE = frozenset((")", "]"))
 _ENDS_WITH = frozenset(("=", "+", r"\cdot", r"\times", r"\leq", r"\geq", r"\neq", r"\in", r"\subset", r"\subseteq"))
+_STACKS = frozenset((r"\substack", r"\shortstack", r"\subarray", r"\atop", r"\underset", r"\overset", r"\xrightarrow"))
 _MIN_REPEATS, _MAX_UNIT = 5, 20
 NOTHING_AFTER = "nothing stands after"
 REPEATS = "its end repeats"
@@ -39,13 +40,24 @@ def find_hints(latex: str) -> tuple[str, ...]:
     if any(isinstance(a, Symbol) and isinstance(b, Symbol) and a.text == b.text and (a.text == "=" or a.text == r"\leq")
            for a, b in pairwise(items)):
         hints.append("two relations follow each other")
-    if any(isinstance(item, Symbol) and item.text == "\\\\" for item in source):
+    if _has_stray_row_end(source):
         hints.append(r"a row ends (\\) outside an environment")
     hints += _ragged(source)
     tail = repeated_tail(split_latex(latex))
     if tail:
         hints.append(f"{REPEATS} {tail} times")
     return tuple(hints)
+
+
+def _has_stray_row_end(items: list[Node]) -> bool:
+    """TeX ignores such a row end, KaTeX and MathJax break the line there."""
+    for item in items:
+        if isinstance(item, Symbol) and item.text == "\\\\":
+            return True
+        is_stack = isinstance(item, Command) and item.name in _STACKS
+        if not is_stack and any(_has_stray_row_end(child) for child in _children(item)):
+            return True
+    return False
 
 
 def repeated_tail(tokens: list[str]) -> int:

@@ -9,12 +9,13 @@ from docproc.latex.check import check
 from docproc.latex.confusions import settle_by_glyphs
 from docproc.latex.evidence import Agreement, compare_with_glyphs
 from docproc.latex.hints import REPEATS, find_hints
+from docproc.latex.places import Placing, Rect, compare_places
 from docproc.latex.repair import UNWRAPPED, is_wrapped, repair
 from docproc.records import Status
 
 # A reading less sure than this is doubtful whatever else speaks for it.
 DOUBT_BELOW = 0.5
-# Glyphs prove which symbols there are, not how they hang on each other: that rests on the recogniser's own certainty.
+# Glyphs prove which symbols there are and roughly where; the rest is the recogniser's own certainty.
 VERIFIED_FROM = 0.9
 _STOPPED = {"length": "the recogniser ran on until its limit", "repetition": "the recogniser repeated itself",
             "unread": "the formula was not read"}
@@ -39,10 +40,11 @@ def judge(
     stop_reason: str,
     confidence: float,
     glyph_symbols: tuple[str, ...] = (),
+    glyph_boxes: tuple[Rect, ...] | None = None,
     *,
     is_display: bool = True,
 ) -> Verdict:
-    """Judge a reading by its syntax, its own consistency and the glyphs of the page.
+    """Judge a reading by its syntax, its own consistency, and the glyphs of the page and where they stand.
 
     Args:
         latex_raw: As decoded.
@@ -50,6 +52,7 @@ def judge(
         confidence: 0–1.
         glyph_symbols: LaTeX meaning of each glyph under the formula from left to right, `?` where unknown; empty
             for a scan.
+        glyph_boxes: Ink and font size of each; None if they are not known: then nothing is verified.
         is_display: For the MathML.
 
     Returns:
@@ -84,12 +87,15 @@ def judge(
         checked = check(latex, is_display=is_display)
         evidence = compare_with_glyphs(latex, glyph_symbols)
     changes = [step["rule"] for step in repairs if not step["rule"].startswith(UNWRAPPED)]
-    problems = [*evidence.differences, *find_hints(latex)]
+    placing = Placing(False)
+    if evidence.agreement is Agreement.FULL and glyph_boxes is not None:
+        placing = compare_places(latex, glyph_symbols, glyph_boxes, is_display=is_display)
+    problems = [*evidence.differences, *placing.differences, *find_hints(latex)]
     if evidence.agreement is not Agreement.FULL:
         problems += [f"repaired: {rule}" for rule in changes]
     if confidence < DOUBT_BELOW:
         problems.append(f"confidence is only {confidence:.2f}")
     if problems:
         return Verdict(latex, Status.SUSPECT, tuple(problems), checked.mathml, repairs)
-    is_verified = evidence.agreement is Agreement.FULL and confidence >= VERIFIED_FROM and not changes
+    is_verified = placing.is_known and confidence >= VERIFIED_FROM and not changes
     return Verdict(latex, Status.VERIFIED if is_verified else Status.OK, (), checked.mathml, repairs)

@@ -48,6 +48,18 @@ function docprocMathml(latex, isDisplay) {
                            position: e.position === undefined ? -1 : e.position});
   }
 }
+function docprocDump(n) {
+  if (n.text !== undefined && n.italic !== undefined)
+    return {t: n.text, h: n.height, d: n.depth, w: n.width, i: n.italic, s: n.style};
+  const node = {c: n.classes || [], h: n.height, d: n.depth, s: n.style || {}};
+  if (n.attributes && n.attributes.viewBox) node.a = n.attributes;
+  else if (n.children) node.ch = n.children.map(docprocDump);
+  return node;
+}
+function docprocTree(latex, isDisplay) {
+  return JSON.stringify(docprocDump(katex.__renderToHTMLTree(latex, {displayMode: isDisplay, throwOnError: true,
+    strict: "ignore", trust: false, maxExpand: 1000, maxSize: 50, macros: Object.assign({}, macros)})));
+}
 """
 # mhchem defines its macros as functions, which KaTeX keeps to itself.
 _CATCH_MHCHEM = """var mhchem = {}, define = katex.__defineMacro;
@@ -94,6 +106,27 @@ def ask_katex(latex: str, *, is_display: bool = True) -> KatexAnswer:
         return KatexAnswer(_clean(answer["mathml"], latex))
     reason = answer["message"].splitlines()[0]
     return KatexAnswer("", f"{GAVE_UP}: {reason}" if "call stack" in reason else reason, answer["position"])
+
+
+def katex_tree(latex: str, *, is_display: bool) -> dict[str, Any] | None:
+    """Boxes that KaTeX sets a formula in: spans and symbols with their classes, styles and sizes.
+
+    Args:
+        latex: A formula that our own parser accepts.
+        is_display: Typeset as a display rather than in a line.
+
+    Returns:
+        Nodes with `c` (classes), `s` (styles), `h`, `d` (height and depth in em) and `ch` (children); symbols with `t`
+        (text), `w` (width) and `i` (italic correction); None where KaTeX cannot read it within its limits.
+    """
+    if len(latex) > MAX_KATEX_CHARACTERS:
+        return None
+    try:
+        return dict(json.loads(_context().get("docprocTree")(_adapt(latex), is_display)))
+    except Exception as error:  # as in ask_katex; an error of KaTeX's leaves the context whole
+        if "ParseError" not in str(error):
+            _local.context = None
+        return None
 
 
 def expand_mhchem(source: str) -> str | None:

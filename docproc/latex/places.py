@@ -1,0 +1,175 @@
+"""Whether the glyphs of a page stand where the LaTeX puts them: a script is no factor, a numerator no denominator."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from docproc.encodings import glyph_meaning
+from docproc.latex.layout import InkBox, lay_out
+from docproc.latex.symbols import VARIANTS, glyph_marks
+
+Rect = tuple[float, float, float, float, float]
+"""Left, top, right, bottom of a glyph's ink and the size of its font; any unit, y grows downwards."""
+
+# A glyph this far (em) above or below its place is somewhere else: superscripts of different fonts and styles differ by
+# 0.15, a superscript and a subscript by 0.45 (benchmarks/verification.py).
+MAX_RISE_EM = 0.34
+# Scripts are set at 0.67–0.75 of their base, at 0.8 in some classes; text fonts beside mathematics are scaled by 0.95.
+MAX_SIZE_RATIO = 1.25
+# Nearer glyphs stand above each other.
+MIN_APART_EM = 0.25
+# Fewer glyphs than this share to compare, and nothing is said.
+_FONT = "CMSY10"
+_MIN_SHARE = 0.6
+_MAX_PAIRS_OF_A_NAME = 40
+# Shapes that differ least between fonts; signs and arrows have heights of their own in each.
+_GREEK_NAMES = """
+alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi omega
+Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega
+"""
+_GREEK = frozenset(f"\\{name}" for name in _GREEK_NAMES.split())
+
+
+@dataclass(frozen=True, slots=True)
+class Placing:
+    """The outcome of `compare_places`."""
+
+    is_known: bool
+    """Whether enough glyphs could be compared."""
+    differences: tuple[str, ...] = ()
+    worst: float = 0.0
+    """Largest deviation as a share of what is allowed."""
+
+
+def compare_places(
+    latex: str, glyph_symbols: Sequence[str], glyph_boxes: Sequence[Rect], *, is_display: bool
+) -> Placing:
+    """Compare where glyphs stand with the layout of the LaTeX.
+
+    Args:
+        latex: A reading that has the glyphs of the page.
+        glyph_symbols: LaTeX meaning of each glyph, `?` where unknown.
+        glyph_boxes: Ink of each.
+        is_display: How the formula is set.
+
+    Returns:
+        Glyphs that stand higher or lower, or are larger or smaller, than the layout says.
+    """
+    if len(glyph_symbols) == 1:
+        return Placing(True)
+    boxes = lay_out(latex, is_display=is_display)
+    pairs = _pair(boxes, glyph_symbols, glyph_boxes) if boxes else []
+    shaped = [pair for pair in pairs if (pair[0].isalnum() and pair[0].isascii()) or pair[0] in _GREEK]
+    if len(pairs) < _MIN_SHARE * len(glyph_symbols) or len(shaped) < 2:
+        return Placing(False)
+    scale = median(page[4] / box.em for _, box, page in shaped)
+    if min(page[4] for _, _, page in shaped) <= 0:
+        return Placing(False)
+    left, width = min(page[0] for page in glyph_boxes), max(page[2] for page in glyph_boxes)
+    width = max(1e-6, width - left)
+    found: list[tuple[float, float, str]] = []
+    for pair in shaped:
+        name, box, page = pair
+        where = f"{name} at {(page[0] + page[2] - 2 * left) / (2 * width):.0%} of the width"
+        others = [other for other in shaped if other is not pair]
+        # The neighbor in the layout and the one on the page: where a row was split, only one of them has moved.
+        neighbors = (
+            min(others, key=lambda other: _distance(other[1][1:], box[1:])),
+            min(others, key=lambda other: _distance(other[2], page)),
+        )
+        # Of a base and its script the script is named.
+        found += [(round(by, 2), -box.em, f"{where} {how}") for o in neighbors for by, how in _moved(pair, o, scale)]
+    found.sort(reverse=True)
+    words = dict.fromkeys(words for deviation, _, words in found if deviation > 1)
+    return Placing(True, tuple(words)[:2], found[0][0])
+
+
+_Pair = tuple[str, InkBox, Rect]
+
+
+def _moved(pair: _Pair, other: _Pair, scale: float) -> list[tuple[float, str]]:
+    """How far a glyph stands off the place that it has beside another one, as shares of what is allowed, in words."""
+    (name, box, page), (near_name, near, near_page) = pair, other
+    ratio = page[4] / near_page[4] / (box.em / near.em)
+    found = [(max(ratio, 1 / ratio) / MAX_SIZE_RATIO, f"is {'larger' if ratio > 1 else 'smaller'} on the page")]
+    # Of top, middle and bottom the one that moved least: fonts differ in how far letters hang down or rise.
+    rise = min((
+        (page[1] - near_page[1]) / scale - (box.y0 - near.y0),
+        (page[3] - near_page[3]) / scale - (box.y1 - near.y1),
+        (_middle(page) - _middle(near_page)) / scale - (_middle(box[1:]) - _middle(near[1:])),
+    ), key=abs)
+    found.append((abs(rise) / MAX_RISE_EM, f"stands {'lower' if rise > 0 else 'higher'} on the page"))
+    apart = (box.x0 + box.x1 - near.x0 - near.x1) / 2, (page[0] + page[2] - near_page[0] - near_page[2]) / 2 / scale
+    if near_name != name and min(map(abs, apart)) > MIN_APART_EM and apart[0] * apart[1] < 0:
+        found.append((2.0, f"stands {'right' if apart[1] > 0 else 'left'} of {near_name} on the page"))
+    return found
+
+
+def _pair(
+    boxes: Sequence[InkBox], symbols: Sequence[str], page: Sequence[Rect]
+) -> list[_Pair]:
+    """Glyphs and boxes of one name, each with the nearest of the other kind."""
+    laid: dict[str, list[InkBox]] = defaultdict(list)
+    for box in boxes:
+        if box.text:
+            symbol, _ = glyph_meaning(box.text, _FONT, False, False)
+            laid[_name(symbol)].append(box)
+    seen: dict[str, list[Rect]] = defaultdict(list)
+    for symbol, rect in zip(symbols, page, strict=True):
+        seen[_name(symbol)].append(rect)
+    own, other = _frame([box[1:] for box in boxes]), _frame(page)
+    pairs = []
+    for name, rects in seen.items():
+        if len(rects) == len(laid[name]) <= _MAX_PAIRS_OF_A_NAME:
+            pairs += [(name, box, rect) for box, rect in _nearest(laid[name], rects, own, other)]
+    return pairs
+
+
+def _name(symbol: str) -> str:
+    marks = glyph_marks(symbol)
+    name = marks[0].symbol if marks else symbol
+    return VARIANTS.get(name, name)
+
+
+def _frame(rects: Sequence[tuple[float, ...]]) -> tuple[float, float, float, float]:
+    return min(r[0] for r in rects), min(r[1] for r in rects), max(r[2] for r in rects), max(r[3] for r in rects)
+
+
+def _nearest(
+    boxes: Sequence[InkBox], rects: Sequence[Rect], own: tuple[float, ...], other: tuple[float, ...]
+) -> list[tuple[InkBox, Rect]]:
+    """Pairs of the least distance first, both frames laid over each other."""
+    height = max(1e-6, own[3] - own[1]), max(1e-6, other[3] - other[1])
+    width = max(1e-6, own[2] - own[0]), max(1e-6, other[2] - other[0])
+    ratio = width[0] / height[0]
+    costs = sorted(
+        (
+            ratio * abs((box.x0 + box.x1 - 2 * own[0]) / width[0] - (rect[0] + rect[2] - 2 * other[0]) / width[1])
+            + abs((box.y0 + box.y1 - 2 * own[1]) / height[0] - (rect[1] + rect[3] - 2 * other[1]) / height[1]),
+            i,
+            j,
+        )
+        for i, box in enumerate(boxes)
+        for j, rect in enumerate(rects)
+    )
+    taken_i: set[int] = set()
+    taken_j: set[int] = set()
+    pairs = []
+    for _, i, j in costs:
+        if i not in taken_i and j not in taken_j:
+            taken_i.add(i)
+            taken_j.add(j)
+            pairs.append((boxes[i], rects[j]))
+    return pairs
+
+
+def _distance(one: Sequence[float], other: Sequence[float]) -> float:
+    """Of the middles; what stands in one line is nearer than what stands above."""
+    return abs(one[0] + one[2] - other[0] - other[2]) + 2 * abs(_middle(one) - _middle(other))
+
+
+def _middle(rect: Sequence[float]) -> float:
+    return (rect[1] + rect[3]) / 2

@@ -1,0 +1,82 @@
+"""The built-in renderer, and whether glyphs stand where it says."""
+
+from time import perf_counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from docproc.latex.judge import judge
+from docproc.latex.layout import lay_out
+from docproc.latex.places import compare_places
+from docproc.records import Status
+
+# Computer Modern at 10 pt, as pdflatex sets it: x, superscript 2.
+POWER = ("x", "2"), ((0.3, 5.7, 5.4, 10.1, 10), (5.9, 1.7, 9.6, 6.2, 7))
+# a over b in a display, then the same two glyphs exchanged.
+FRACTION = ("a", "b"), ((0.6, -11.3, 5.4, -6.8, 10), (0.8, 0.0, 4.5, 6.9, 10))
+
+
+def boxes(latex, **options):
+    return {box.text: box for box in lay_out(latex, **options) if box.text}
+
+
+def test_scripts_fractions_and_rows_stand_where_tex_puts_them():
+    found = boxes("x^{2}_{i}")
+    assert found["2"].y1 < found["x"].y0 + 0.2 < found["x"].y1 < found["i"].y1
+    assert (found["x"].em, found["2"].em) == (1.0, 0.7)
+    found = boxes(r"\frac{a}{b}c")
+    assert found["a"].y1 < found["c"].y0 < found["c"].y1 < found["b"].y0 + 0.1
+    assert found["c"].x0 > found["b"].x1
+    found = boxes(r"\begin{aligned}a&=b\\c&=d\end{aligned}")
+    assert found["a"].y1 < found["c"].y0
+    assert found["b"].x0 == pytest.approx(found["d"].x0)
+
+
+def test_limits_follow_the_style():
+    assert boxes(r"\sum_{i}", is_display=True)["i"].y0 > boxes(r"\sum_{i}", is_display=True)["∑"].y1
+    assert boxes(r"\sum_{i}", is_display=False)["i"].x0 > boxes(r"\sum_{i}", is_display=False)["∑"].x1 - 0.01
+
+
+def test_rules_reach_over_what_they_part():
+    rules = [box for box in lay_out(r"\frac{a+b+c}{d}") if not box.text]
+    letters = boxes(r"\frac{a+b+c}{d}")
+    assert any(rule.x0 <= letters["a"].x0 and rule.x1 >= letters["c"].x1 for rule in rules)
+
+
+@given(st.text(r"\{}^_&$()[]xy12=+ fracsqtleftright", max_size=60))
+@settings(max_examples=150, deadline=None)
+def test_any_text_is_laid_out_or_not(text):
+    for box in lay_out(text):
+        assert box.x1 >= box.x0 - 1e-9
+        assert box.y1 >= box.y0 - 1e-9
+
+
+def test_hostile_input_takes_no_time():
+    lay_out("x")
+    begun = perf_counter()
+    for latex in ("{" * 100_000, r"\sqrt{" * 2000 + "}" * 2000, "x" * 3000, r"\def\a{\a\a}\a"):
+        lay_out(latex)
+    assert perf_counter() - begun < 4.0
+
+
+@pytest.mark.parametrize(("latex", "page", "words"), [
+    ("x^{2}", POWER, ""), ("x_{2}", POWER, "2 at 80% of the width stands higher"),
+    ("x2", POWER, "2 at 80% of the width is smaller"),
+    (r"\frac{a}{b}", FRACTION, ""), (r"\frac{b}{a}", FRACTION, "stands"), ("ab", FRACTION, "stands")])
+def test_a_glyph_in_another_place_is_told(latex, page, words):
+    placing = compare_places(latex, *page, is_display=True)
+    assert placing.is_known
+    assert bool(placing.differences) == bool(words)
+    assert words in "; ".join(placing.differences)
+
+
+def test_too_few_known_glyphs_tell_nothing():
+    assert not compare_places(r"\boxtimes x", ("?", "x"), POWER[1], is_display=True).is_known
+    assert not compare_places("{", *POWER, is_display=True).is_known
+
+
+def test_only_places_make_a_reading_verified():
+    assert judge("x^{2}", "end", 0.99, *POWER).status is Status.VERIFIED
+    assert judge("x_{2}", "end", 0.99, *POWER).status is Status.SUSPECT
+    assert judge("x^{2}", "end", 0.99, POWER[0]).status is Status.OK
