@@ -15,6 +15,7 @@ from docproc.export_html import html_parts
 from docproc.latex.check import check
 from docproc.markdown import MarkdownOptions, render_markdown
 from docproc.markdown_text import escape_start, escape_text
+from docproc.training_pictures import with_pictures
 
 if TYPE_CHECKING:
     from docproc.entries import Entry
@@ -57,6 +58,8 @@ def export_text(
 def export_training(store: FormulaStore, entries: Iterable[Entry], folder: Path) -> tuple[int, int]:
     """Write pictures and labels.jsonl as `docproc finetune --data` and `docproc evaluate` take them.
 
+    A formula that was read from a text layer is cut out of its document, if that is still where it was.
+
     Returns:
         How many pairs were written, and how many formulas had no picture or no valid LaTeX.
 
@@ -67,8 +70,7 @@ def export_training(store: FormulaStore, entries: Iterable[Entry], folder: Path)
     try:
         (folder / "images").mkdir(parents=True, exist_ok=True)
         with (folder / "labels.jsonl").open("w", encoding="utf-8") as labels:
-            for entry in entries:
-                png = store.crop_png(entry.image_sha256)
+            for entry, png, _ in with_pictures(store, entries):
                 if png is None or not check(entry.latex).is_valid:
                     left_out += 1
                     continue

@@ -63,6 +63,8 @@ def cut_regions(task: RegionTask) -> FoundPage:
     from docproc.pages import render_page
     from docproc.records import Region
 
+    if not task.path.is_file():
+        raise InputError(f"{task.path} is not there any more.")
     document = open_kept(task.path, None)
     if document.sha256 != task.sha256:
         raise InputError(f"{document.name} has changed since it was read.")

@@ -10,9 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from docproc.database import open_database
+from docproc.entries import read_entries
 from docproc.errors import DependencyError, InputError
+from docproc.filters import FormulaFilter
 from docproc.prompt import PROMPT
+from docproc.store import FormulaStore
+from docproc.training_pictures import with_pictures
 
 LABEL_FILES = ("labels.jsonl", "metadata.jsonl", "labels.csv", "metadata.csv", "labels.json", "metadata.json")
 IMAGE_COLUMNS = ("image", "images", "file_name", "path", "image_path", "picture")
@@ -61,38 +64,29 @@ def read_rows(path: Path) -> Iterator[Row]:
 
 
 def read_reviewed(database: Path) -> Iterator[Row]:
-    """Read what people corrected or accepted in review, with its crops from the database or the folder beside it.
+    """Read what people corrected or accepted, with its pictures from the database, its folder, or the documents.
 
     Raises:
         InputError: There is no database at the path.
     """
     if not database.is_file():
         raise InputError(f"--from-db {database}: no such database. docproc run makes one: docproc-out/docproc.db.")
-    connection = open_database(database, read_only=True)
-    try:
-        rows = connection.execute(
-            "SELECT f.id, coalesce(f.corrected_latex, f.latex), f.image_sha256, d.path, f.page_number FROM formulas f "
-            "JOIN documents d ON d.id = f.document_id "
-            "WHERE (f.corrected_latex IS NOT NULL OR f.reviewed_at IS NOT NULL) "
-            "AND f.status != 'rejected' ORDER BY f.id"
-        ).fetchall()
-        for formula_id, latex, sha256, document, page in rows:
-            origin = f"formula {formula_id} ({Path(document).name} page {page})"
-            picture = _stored_crop(connection, database.parent / "crops", sha256)
+    with FormulaStore.open(database, read_only=True) as store:
+        entries = read_entries(store, FormulaFilter(status="any", reviewed=True))
+        kept = (entry for entry in entries if entry.status != "rejected")
+        for entry, png, reason in with_pictures(store, kept):
+            origin = f"formula {entry.id} ({Path(entry.document).name} page {entry.page})"
+            picture = png or _stored_crop(database.parent / "crops", entry.image_sha256)
             if picture is None:
-                yield Row(origin, (), (), document, problem="it has no stored picture (read from the text layer)")
+                problem = f"it has no stored picture (read from the text layer): {reason}"
+                yield Row(origin, (), (), entry.document, problem=problem)
             else:
-                yield _labelled(origin, picture, latex, document, None)
-    finally:
-        connection.close()
+                yield _labelled(origin, picture, entry.latex, entry.document, None)
 
 
-def _stored_crop(connection: Any, folder: Path, sha256: str | None) -> Path | bytes | None:
-    found = connection.execute("SELECT png FROM crops WHERE image_sha256 = ?", (sha256,)).fetchone()
-    if found:
-        return bytes(found[0])
+def _stored_crop(folder: Path, sha256: str) -> Path | None:
     file = folder / f"{sha256}.png"
-    return file if file.is_file() else None
+    return file if sha256 and file.is_file() else None
 
 
 def _data_files(folder: Path) -> list[Path]:

@@ -125,6 +125,35 @@ def test_training_pairs_are_what_finetune_takes(docproc: Docproc, reviewed: Path
     assert docproc("export", "--format", "training", "-d", reviewed).returncode == 2
 
 
+def test_formulas_of_the_text_layer_have_training_pairs_too(
+    docproc: Docproc, reviewed: Path, tmp_path: Path
+) -> None:
+    from finetune.dataset import load_picture
+    from finetune.readers import read_reviewed
+
+    database = tmp_path / "docproc.db"
+    database.write_bytes(reviewed.read_bytes())
+    with FormulaStore.open(database) as store:
+        of = "SELECT id FROM formulas WHERE model = 'text-layer' AND latex LIKE '%\\_%' ORDER BY id LIMIT 3"
+        ids = [row[0] for row in store.connection.execute(of)]
+        for formula_id in ids:
+            assert store.crop_png("") is None
+            store.review_formula(formula_id, "accept", "ada")
+    result = docproc("export", "--format", "training", "-d", database, "-o", tmp_path / "pairs")
+    assert "5 pairs, 0 formulas" in result.stderr, result.stderr
+    rows = list(read_reviewed(database))
+    assert [row.problem for row in rows] == [None] * 5
+    for formula_id in ids:
+        picture = load_picture(tmp_path / "pairs" / "images" / f"{formula_id}.png")
+        assert picture.min() < 100 < 200 < picture.max(), "ink on paper"
+        assert 16 <= picture.shape[0] < 100
+    with FormulaStore.open(database) as store:  # the document has gone: no pair, and that is said
+        store.connection.execute("UPDATE documents SET path = '/gone.pdf'")
+    result = docproc("export", "--format", "training", "-d", database, "-o", tmp_path / "fewer")
+    assert "2 pairs, 3 formulas" in result.stderr, result.stderr
+    assert [row.problem is None for row in read_reviewed(database)].count(True) == 2
+
+
 def test_what_a_hostile_document_says_is_only_text(docproc: Docproc, tmp_path: Path) -> None:
     database = tmp_path / "d.db"
     with FormulaStore.open(database) as store:

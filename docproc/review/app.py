@@ -17,8 +17,8 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from docproc.errors import DocprocError
+from docproc.picture_process import Pictures
 from docproc.review import actions, redraw, views
-from docproc.review.pictures import Pictures
 from docproc.review.security import Guard, GuardMiddleware
 
 if TYPE_CHECKING:

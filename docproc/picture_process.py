@@ -1,4 +1,4 @@
-"""Pictures of pages and formulas for the browser; documents are opened in a process of their own."""
+"""Pictures of pages and formulas on demand; documents are opened in a process of their own."""
 
 from __future__ import annotations
 
