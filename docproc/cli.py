@@ -102,6 +102,12 @@ def cli() -> None:
 @click.option(
     "--page-memory", type=click.FloatRange(min=2), default=6.0, help="GiB of address space of a page process."
 )
+@click.option(
+    "--recompute",
+    type=click.Choice(["all", "low-confidence"]),
+    default="all",
+    help="What to read anew where another model has read before.",
+)
 @click.option("--dry-run", is_flag=True, help="Stop after finding: draw the boxes on page pictures; no database.")
 @click.option("--json", "as_json", is_flag=True, help="With --dry-run: print one line a region instead.")
 def run(paths: tuple[Path, ...], dry_run: bool, as_json: bool, **given: Any) -> int:

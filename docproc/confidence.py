@@ -9,6 +9,8 @@ from pathlib import Path
 
 CALIBRATION = "calibration.json"
 """File beside a checkpoint's weights; a checkpoint without one is uncalibrated."""
+LOW_CONFIDENCE = 0.9
+"""Below it a reading is worth a second look: by calibration, at most one in ten of the others is wrong."""
 _NEVER, _ALWAYS = 1e-9, 1e-6
 """Probabilities are kept this far from 0 and from 1."""
 

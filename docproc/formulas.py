@@ -26,6 +26,8 @@ def read_formulas(
     recognizer: Recognizer,
     batch_size: int,
     store: FormulaStore,
+    *,
+    keeps_confident: bool = False,
 ) -> list[tuple[list[Formula], list[Failure]]]:
     """Read and judge the formulas of some pages together.
 
@@ -36,6 +38,7 @@ def read_formulas(
         recognizer: Reads what neither the glyphs nor an earlier page tell.
         batch_size: Crops a batch at most.
         store: Knows crops that were read before.
+        keeps_confident: Keep what other models have read with confidence, and what people have looked at.
 
     Returns:
         For each page its formulas by position, and a failure for each that could not be read.
@@ -47,9 +50,11 @@ def read_formulas(
             if region.crop is not None:
                 key = keys[page_index, region_index] = crop_sha256(region.crop)
                 crops.setdefault(key, region.crop)
-    readings: dict[str, Recognition | Unread] = dict(
-        store.known_recognitions(list(crops), recognizer.name, excluding=places)
+    known = store.known_recognitions(
+        list(crops), recognizer.name, excluding=places, confident_of_others=keeps_confident
     )
+    models = {key: model for key, (model, _) in known.items()}
+    readings: dict[str, Recognition | Unread] = {key: reading for key, (_, reading) in known.items()}
     unknown = [key for key in crops if key not in readings]
     read = recognize_all(recognizer, [crops[key] for key in unknown], batch_size)
     readings.update(zip(unknown, read, strict=True))
@@ -63,7 +68,7 @@ def read_formulas(
             else:
                 key = keys[page_index, region_index]
                 one = readings[key]
-                model = recognizer.name
+                model = models.get(key, recognizer.name)
                 if isinstance(one, Unread):
                     failures.append(Failure("recognize", page.document, one.reason, page.number, position))
                     reading = Recognition("", 0.0, "unread")
@@ -83,8 +88,14 @@ def crop_sha256(crop: np.ndarray) -> str:
 
 def _formula(region: Region, position: int, reading: Recognition, model: str, image_sha256: str) -> Formula:
     is_display = region.kind is FormulaKind.DISPLAY
-    verdict = judge(reading.latex, reading.stop_reason, reading.confidence, region.glyph_symbols, region.glyph_boxes,
-                    is_display=is_display)
+    verdict = judge(
+        reading.latex,
+        reading.stop_reason,
+        reading.confidence,
+        region.glyph_symbols,
+        region.glyph_boxes,
+        is_display=is_display,
+    )
     # Glyphs that spell a formula out cannot also testify for it: `verified` takes a second witness.
     is_own_witness = model == TEXT_LAYER and verdict.status is Status.VERIFIED
     return Formula(

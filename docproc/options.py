@@ -55,6 +55,8 @@ class RunOptions:
     """Seconds that the pages of one document may take in their processes together."""
     page_memory: float = 6.0
     """GiB of address space that a page process may take."""
+    recompute: str = "all"
+    """What a document that another model has read before is read anew for: `all`, or `low-confidence`."""
 
     @property
     def page_memory_bytes(self) -> int:
@@ -65,6 +67,8 @@ class RunOptions:
         """Hash over those options that change what is stored; a document read with others is done anew."""
         chosen = {"find": _plain(self.find), "model": model_name, "load_in_4bit": self.load_in_4bit}
         chosen["find"].pop("password")
+        if self.recompute != "all":
+            chosen["recompute"] = self.recompute
         return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
 
 

@@ -254,7 +254,9 @@ def _finish_window(
     if loading is not None:
         loading.result()
     batch_size = recognizer.batch_size(options.batch_size)
-    read = iter(read_formulas([result for _, result in found], places, recognizer, batch_size, store))
+    keeps_confident = options.recompute == "low-confidence"
+    pages = [result for _, result in found]
+    read = iter(read_formulas(pages, places, recognizer, batch_size, store, keeps_confident=keeps_confident))
     for page, result in zip(window, results, strict=True):
         rows = next(read) if isinstance(result, FoundPage) else None
         if page.number not in page.document.unfinished:

@@ -12,12 +12,7 @@ from docproc.database import BUSY_SECONDS, explained, open_database, transaction
 from docproc.formula_rows import insert_row, rebuild_indexes, replace_formulas, storable
 from docproc.records import DocumentState, Failure, Recognition, Status, Summary
 from docproc.references import link_references
-from docproc.rows import (
-    blocks_to_json,
-    plain_text,
-    stored_formula,
-    stored_page,
-)
+from docproc.rows import blocks_to_json, plain_text, stored_formula, stored_page
 from docproc.stored_crops import known_recognitions, put_crops
 
 if TYPE_CHECKING:
@@ -26,10 +21,6 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from docproc.records import Formula, FoundPage, Region, StoredFormula, StoredPage
-
-_PARAMETERS = 500
-"""Values in one `IN (…)`; SQLite's own limit is 999 in old builds."""
-
 
 class FormulaStore:
     """A docproc database; docs/database.md describes its tables."""
@@ -247,17 +238,23 @@ class FormulaStore:
     # --- reading -----------------------------------------------------------------------------------------------------
 
     def known_recognitions(
-        self, image_sha256s: Collection[str], model: str, excluding: Collection[tuple[int, int]] = ()
-    ) -> dict[str, Recognition]:
-        """What `model` has read before in crops of the same pixels, in any document.
+        self,
+        image_sha256s: Collection[str],
+        model: str,
+        excluding: Collection[tuple[int, int]] = (),
+        *,
+        confident_of_others: bool = False,
+    ) -> dict[str, tuple[str, Recognition]]:
+        """What has been read before in crops of the same pixels, in any document, with the name of the model.
 
         Args:
             image_sha256s: Of the crops.
             model: Name of the model.
-            excluding: Document id and number of pages whose formulas do not count as known.
+            excluding: Document id and number of pages whose formulas by `model` do not count as known.
+            confident_of_others: Take what other models were sure of, or people have seen, too.
         """
         with explained(self.path):
-            return known_recognitions(self.connection, image_sha256s, model, excluding)
+            return known_recognitions(self.connection, image_sha256s, model, excluding, confident_of_others)
 
     def sha256_if_stem_is_taken(self, document_id: int, stem: str) -> str | None:
         """Hash of the document if an earlier one has a file name of the same stem, whatever its case."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from docproc.confidence import LOW_CONFIDENCE
 from docproc.records import Recognition
 
 if TYPE_CHECKING:
@@ -47,19 +48,22 @@ def known_recognitions(
     image_sha256s: Collection[str],
     model: str,
     excluding: Collection[tuple[int, int]],
-) -> dict[str, Recognition]:
-    """What `model` has read before in crops of the same pixels, in any document; see `FormulaStore`."""
-    known: dict[str, Recognition] = {}
+    confident_of_others: bool,
+) -> dict[str, tuple[str, Recognition]]:
+    """What has been read before in crops of the same pixels, and by which model; see `FormulaStore`."""
+    known: dict[str, tuple[str, Recognition]] = {}
     wanted, excluded = sorted(set(image_sha256s)), set(excluding)
+    # Above 1 is nothing.
+    least = LOW_CONFIDENCE if confident_of_others else 2.0
     for start in range(0, len(wanted), _PARAMETERS):
         part = wanted[start : start + _PARAMETERS]
         rows = connection.execute(
-            "SELECT image_sha256, latex_raw, confidence, stop_reason, document_id, page_number FROM formulas "
-            f"WHERE model = ? AND stop_reason != 'unread' AND image_sha256 IN ({','.join('?' * len(part))}) "
-            "ORDER BY id",
-            (model, *part),
+            "SELECT image_sha256, model, latex_raw, confidence, stop_reason, document_id, page_number FROM formulas "
+            "WHERE (model = ? OR confidence >= ? OR (? AND reviewed_at IS NOT NULL)) AND stop_reason != 'unread' "
+            f"AND image_sha256 IN ({','.join('?' * len(part))}) ORDER BY id",
+            (model, least, confident_of_others, *part),
         )
-        for sha256, raw, confidence, stop_reason, *place in rows:
-            if tuple(place) not in excluded:
-                known.setdefault(sha256, Recognition(raw, confidence, stop_reason))
+        for sha256, name, raw, confidence, stop_reason, *place in rows:
+            if name != model or tuple(place) not in excluded:
+                known.setdefault(sha256, (name, Recognition(raw, confidence, stop_reason)))
     return known

@@ -253,11 +253,26 @@ def test_equal_crops_are_known_across_documents(tmp_path: Path) -> None:
         other = begin(store, name="other.pdf")
         store.write_page(other.id, make_page(1)[0], [make_formula(1, "a")])
         known = store.known_recognitions([f"sha-{c}" for c in "abc"] + [f"sha-{i}" for i in range(2000)], "built-in")
-        assert {sha: (r.latex, r.stop_reason) for sha, r in known.items()} == {
-            "sha-a": ("a", "end"),
-            "sha-b": ("b", "repetition"),
+        assert {sha: (name, r.latex, r.stop_reason) for sha, (name, r) in known.items()} == {
+            "sha-a": ("built-in", "a", "end"),
+            "sha-b": ("built-in", "b", "repetition"),
         }
         assert store.known_recognitions(["sha-a"], "other model") == {}
+
+
+def test_what_another_model_was_sure_of_or_a_person_saw_is_known_if_asked_for(tmp_path: Path) -> None:
+    with FormulaStore.open(tmp_path / "d.db") as store:
+        state = begin(store)
+        found = [make_formula(n, c, confidence=confidence) for n, (c, confidence) in enumerate(
+            [("a", 0.95), ("b", 0.5), ("c", 0.4)], 1)]  # fmt: skip
+        store.write_page(state.id, make_page(1)[0], found)
+        store.review_formula(store.document_formulas(state.id)[2].id, "correct", "Ann", "c^{2}")
+        place = [(state.id, 1)]
+        known = store.known_recognitions(["sha-a", "sha-b", "sha-c"], "tuned", place, confident_of_others=True)
+        assert {sha: (name, r.latex) for sha, (name, r) in known.items()} == {
+            "sha-a": ("built-in", "a"), "sha-c": ("built-in", "c"),
+        }  # fmt: skip
+        assert store.known_recognitions(["sha-a"], "built-in", place, confident_of_others=True) == {}
 
 
 def test_names_that_are_not_unicode_are_stored(tmp_path: Path) -> None:

@@ -1,0 +1,50 @@
+"""Which crops are read again, and which readings are taken over."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from docproc.formulas import read_formulas
+from docproc.records import Box, FormulaKind, FoundPage, PageKind, Recognition, Region
+from docproc.store import FormulaStore
+
+
+class Reader:
+    """Reads every crop as the letter it is told, as sure as it is told; notes what it was asked for."""
+
+    def __init__(self, name: str, letter: str, confidence: dict[int, float]) -> None:
+        self.name, self.letter, self.confidence = name, letter, confidence
+        self.asked: list[int] = []
+
+    def read(self, crops: Sequence[np.ndarray], batch_size: int) -> Iterator[tuple[int, Recognition]]:
+        for place, crop in enumerate(crops):
+            self.asked.append(int(crop[0, 0]))
+            yield place, Recognition(self.letter, self.confidence.get(int(crop[0, 0]), 0.99), "end")
+
+
+def crop(number: int) -> np.ndarray:
+    picture = np.full((16, 32), 255, np.uint8)
+    picture[0, 0] = number
+    return picture
+
+
+@pytest.mark.parametrize(
+    ("keeps_confident", "asked", "letters"), [(True, [2, 3], ["a", "b", "b"]), (False, [1, 2, 3], ["b", "b", "b"])]
+)
+def test_a_second_model_reads_what_the_first_was_not_sure_of(
+    keeps_confident: bool, asked: list[int], letters: list[str], tmp_path: Path
+) -> None:
+    regions = tuple(Region(FormulaKind.INLINE, Box(0, 20 * n, 32, 20 * n + 16), crop=crop(n)) for n in (1, 2, 3))
+    page = FoundPage("a.pdf", 1, 595, 842, 0, PageKind.SCAN, regions, ())
+    with FormulaStore.open(tmp_path / "d.db") as store:
+        document = store.begin_document("a.pdf", "ab" * 32, "application/pdf", 1, "A", "first").id
+        first = Reader("built-in", "a", {2: 0.5, 3: 0.2})
+        ((formulas, _),) = read_formulas([page], [(document, 1)], first, 8, store)
+        store.write_page(document, page, formulas)
+        second = Reader("built-in+ours", "b", {})
+        ((formulas, _),) = read_formulas([page], [(document, 1)], second, 8, store, keeps_confident=keeps_confident)
+    assert sorted(second.asked) == asked
+    assert [f.latex for f in formulas] == letters
+    assert [f.model for f in formulas] == [f"built-in{'' if letter == 'a' else '+ours'}" for letter in letters]
