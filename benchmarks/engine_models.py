@@ -11,7 +11,11 @@ PROMPT_TOKENS, VISUAL_TOKENS = 64, 40
 _IMAGE, _VIDEO, _START, _END = 151655, 151656, 151652, 151653
 
 # Of Qwen/Qwen2-VL-2B-Instruct and -7B-Instruct: hidden size, of the MLP, layers, heads, key heads, tied embeddings.
-_SIZES = {"2b": (1536, 8960, 28, 12, 2, True), "7b": (3584, 18944, 28, 28, 4, False)}
+_SIZES = {
+    "2b": (1536, 8960, 28, 12, 2, True),
+    "7b": (3584, 18944, 28, 28, 4, False),
+    "tiny": (512, 512, 2, 4, 2, True),  # to try a benchmark out without a GPU
+}
 
 
 def random_model(size: str, device: str, four_bits: bool) -> Any:
@@ -33,7 +37,13 @@ def random_model(size: str, device: str, four_bits: bool) -> Any:
             "tie_word_embeddings": is_tied,
             "rope_parameters": {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [16, 24, 24]},
         },
-        vision_config={"depth": 32, "embed_dim": 1280, "hidden_size": width, "num_heads": 16, "patch_size": 14},
+        vision_config={
+            "depth": 32 if size != "tiny" else 2,
+            "embed_dim": 1280,
+            "hidden_size": width,
+            "num_heads": 16,
+            "patch_size": 14,
+        },
         image_token_id=_IMAGE,
         video_token_id=_VIDEO,
         vision_start_token_id=_START,

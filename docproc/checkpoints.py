@@ -225,7 +225,12 @@ def _four_bits(device: str) -> Any:
     import torch
     from transformers import BitsAndBytesConfig
 
-    return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.bfloat16)
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_compute_dtype=torch.bfloat16,
+        bnb_4bit_use_double_quant=True,  # 0.4 bits a weight less: 0.3 GB of a 7B model
+    )
 
 
 def _with_adapter(model: Any, adapter: Path, *, merge: bool) -> Any:

@@ -29,6 +29,7 @@ PRESET_NUMBERS: dict[str, tuple[type, str]] = {
     "epochs": (float, "Passes over the data."),
     "eval_steps": (int, "Steps between scores and checkpoints."),
     "patience": (int, "Scores without a gain before the training stops."),
+    "token_noise": (float, "Share of the answer's tokens shown wrong, so that the model looks at the picture."),
     "max_picture_tokens": (int, "Larger pictures are scaled down to so many tokens."),
 }
 PRESET_SWITCHES = {
@@ -62,6 +63,9 @@ def _with_options(command: Callable[..., int]) -> Callable[..., int]:
 @click.option("--held-out", type=FOLDER, help="Labelled data for scoring only; without it a share of the data.")
 @click.option("--held-out-share", type=click.FloatRange(0, 0.5), default=0.2, help="Share of the data held out.")
 @click.option("--keep", type=FOLDER, help="Labelled data the model reads well and must go on reading well.")
+@click.option(
+    "--rehearse/--no-rehearse", default=True, help="Mix in typeset formulas that come with docproc (built-in model)."
+)
 @click.option("--model", default="built-in", help="`built-in`, a Qwen2-VL checkpoint folder, or a hub name.")
 @click.option("--preset", default="auto", help="auto, quick, 8gb, 12gb, 16gb or cpu.")
 @click.option("--method", help="lora or full. By default as the preset says.")

@@ -37,8 +37,28 @@ class AnswerCollator:
     """
 
     def __init__(
-        self, processor: Any, multiple: int, *, max_picture_tokens: int, augment: bool = False, seed: int = 0
+        self,
+        processor: Any,
+        multiple: int,
+        *,
+        max_picture_tokens: int,
+        augment: bool = False,
+        token_noise: float = 0.0,
+        rehearsed: Sequence[Example] = (),
+        seed: int = 0,
     ) -> None:
+        """Prepare.
+
+        Args:
+            processor: Of the model.
+            multiple: Sides of pictures are padded to multiples of it, in pixels.
+            max_picture_tokens: Larger pictures are scaled down.
+            augment: Change the pictures a little.
+            token_noise: Share of the answers' tokens that are replaced in what the model is shown.
+            rehearsed: What takes the place of a None among the examples: another one each time.
+            seed: Of augmentation, noise and rehearsal.
+        """
+        self._token_noise, self._rehearsed = token_noise, rehearsed
         self._processor, self._tokenizer = processor, processor.tokenizer
         self._multiple = multiple
         self._largest_pixels = max_picture_tokens * multiple * multiple
@@ -48,7 +68,7 @@ class AnswerCollator:
         self.batches_made = 0
         """Set to the first step of a resumed run: its pictures are then changed as they would have been."""
 
-    def __call__(self, examples: Sequence[Example]) -> dict[str, torch.Tensor]:
+    def __call__(self, examples: Sequence[Example | None]) -> dict[str, torch.Tensor]:
         """Collate.
 
         Returns:
@@ -57,9 +77,13 @@ class AnswerCollator:
         """
         self._random = np.random.default_rng((self._seed, self.batches_made))
         self.batches_made += 1
-        return pad_batch(
-            [self.encode(e) for e in examples], self._tokenizer.pad_token_id, self._processor.image_token_id
-        )
+        drawn = [int(self._random.integers(len(self._rehearsed))) if e is None else -1 for e in examples]
+        chosen = [self._rehearsed[i] if e is None else e for i, e in zip(drawn, examples, strict=True)]
+        encoded = [self.encode(e) for e in chosen]
+        batch = pad_batch(encoded, self._tokenizer.pad_token_id, self._processor.image_token_id)
+        if self._token_noise:
+            spoil_tokens(batch, self._token_noise, self._random)
+        return batch
 
     def encode(self, example: Example) -> Encoded:
         """Tokenize one conversation and cut its pictures into patches."""
@@ -117,6 +141,26 @@ def pad_batch(encoded: Sequence[Encoded], pad_id: int, image_id: int) -> dict[st
         "image_grid_thw": torch.cat([e.image_grid_thw for e in encoded]),
         "picture_counts": torch.tensor([len(e.image_grid_thw) for e in encoded]),
     }
+
+
+def spoil_tokens(batch: dict[str, torch.Tensor], share: float, random: np.random.Generator) -> None:
+    """Replace a share of the answers' tokens by others of the batch, in what the model is shown alone.
+
+    A model that learns few formulas many times over knows them by heart; where what it is shown as written so far
+    cannot be trusted, it has to look at the picture. The labels stay right.
+    """
+    import torch
+
+    # The last token of an answer leads to nothing.
+    answers = (batch["labels"] != IGNORED) & (batch["labels"].roll(-1, 1) != IGNORED)
+    answers[:, -1] = False
+    places = answers.nonzero()
+    if not len(places):
+        return
+    chosen = places[torch.from_numpy(random.random(len(places)) < share)]
+    others = places[torch.from_numpy(random.integers(len(places), size=len(chosen)))]
+    ids = batch["input_ids"]
+    ids[chosen[:, 0], chosen[:, 1]] = ids[others[:, 0], others[:, 1]].clone()
 
 
 def split_batch(batch: dict[str, torch.Tensor], rows_at_once: int) -> list[dict[str, torch.Tensor]]:

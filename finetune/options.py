@@ -21,6 +21,8 @@ class FinetuneOptions:
     """Labelled data for scoring only; None takes a share of the data, whole documents at a time."""
     keep: Path | None = None
     """Labelled data the model reads well and must go on reading well: mixed into the training and scored beside it."""
+    rehearse: bool = True
+    """Mix in 500 typeset formulas that come with docproc, so that print is not forgotten; built-in model only."""
     output: Path = Path("docproc-finetune")
     model: str = "built-in"
     preset: str = "auto"
@@ -57,6 +59,8 @@ class FinetuneOptions:
     """Steps between scores and checkpoints; 0 = four times an epoch at most, eight times in all."""
     patience: int | None = None
     """Scores without a gain before the training stops."""
+    token_noise: float | None = None
+    """Share of the answer's tokens that the model is shown wrong, so that it looks at the picture; 0–0.5."""
     augment: bool | None = None
     """Shift, scale, turn, blur and soil the training pictures a little."""
     max_picture_tokens: int | None = None
@@ -80,6 +84,7 @@ class Recipe:
     epochs: float = 3.0
     eval_steps: int = 0
     patience: int = 3
+    token_noise: float = 0.0
     augment: bool = True
     max_picture_tokens: int = 1280
     gradient_checkpointing: bool = False
@@ -126,6 +131,8 @@ def resolve_recipe(options: FinetuneOptions, preset: str) -> Recipe:
             raise UsageError(f"--{name.replace('_', '-')} must be above 0.")
     if recipe.steps <= 0 and recipe.epochs <= 0:
         raise UsageError("Give --epochs or --steps above 0.")
+    if not 0 <= recipe.token_noise <= 0.5:
+        raise UsageError("--token-noise must lie between 0 and 0.5.")
     if not 0 <= options.held_out_share <= 0.5:
         raise UsageError("--held-out-share must lie between 0 and 0.5.")
     return recipe

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,7 +35,11 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def make_trainer_class(
-    score: Callable[[], Scores], report: Callable[[str], None], micro_batch_size: int, *, is_adapter: bool
+    score: Callable[[], Scores],
+    report: Callable[[str], None],
+    micro_batch_size: int,
+    *,
+    is_adapter: bool,
 ) -> type[Any]:
     """Build the trainer's class; trl is imported only now.
 
@@ -46,6 +51,8 @@ def make_trainer_class(
     """
     from transformers import Trainer
     from trl import SFTTrainer
+
+    begun = time.monotonic()
 
     class FormulaTrainer(SFTTrainer):  # type: ignore[misc]
         """One batch is one optimizer step; it is worked off in micro-batches."""
@@ -128,8 +135,9 @@ def make_trainer_class(
             self.model.load_state_dict(saved.state_dict())
 
         def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-            """Note the memory beside everything that is logged, for the curves."""
-            super().log({**logs, "memory_gib": peak_memory_gib(self.args.device.type)}, start_time)
+            """Note memory and time beside everything that is logged, for the curves."""
+            more = {"memory_gib": peak_memory_gib(self.args.device.type), "elapsed_seconds": time.monotonic() - begun}
+            super().log({**logs, **more}, start_time)
 
     return FormulaTrainer
 

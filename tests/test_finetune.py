@@ -30,7 +30,7 @@ from finetune.labels import LabelError, Labels, strip_delimiters
 from finetune.options import PRESETS, FinetuneOptions, options_from_json, options_to_json, resolve_recipe
 from finetune.readers import Row, read_reviewed, read_rows
 from finetune.result import find_license
-from finetune.train import run
+from finetune.train import rehearsed_part, run, scored_part
 from tests.tiny_qwen2_vl import tokenizer_folder, write_tiny_qwen2_vl
 
 # For processes of their own, which do not see pytest's path.
@@ -376,6 +376,37 @@ def test_micro_batches_add_up_to_the_whole_batch(options: FinetuneOptions, tmp_p
         other_loss, other_gradient = loss_and_gradient(rows_at_once)
         assert other_loss == pytest.approx(loss, rel=1e-5)
         assert np.abs(gradient - other_gradient).max() < 1e-4 * np.abs(gradient).max()
+
+
+def test_spoiled_tokens_are_those_of_answers_and_the_labels_stay_right(tiny: Path, tmp_path: Path) -> None:
+    loaded, example, clean = collate(tiny, conversation("a+b-c+d-e+f-g+h"), 1, tmp_path)
+    collators = [
+        AnswerCollator(loaded.processor, 28, max_picture_tokens=64, token_noise=0.5, seed=1) for _ in range(2)
+    ]
+    spoiled, again = (collator([example]) for collator in collators)
+    assert (spoiled["labels"] == clean["labels"]).all()
+    changed = spoiled["input_ids"] != clean["input_ids"]
+    assert 3 <= changed.sum() <= 12
+    assert (clean["labels"][changed] != IGNORED).all()
+    assert (spoiled["input_ids"] == again["input_ids"]).all()
+
+
+def test_rehearsed_formulas_differ_from_step_to_step_and_scored_ones_are_not_among_them(
+    tiny: Path, tmp_path: Path
+) -> None:
+    loaded = load_model_and_processor(str(tiny), "cpu")
+    rows = read_rows(write_folder(tmp_path / "data", range(12)))
+    keep = read_rows(write_folder(tmp_path / "keep", range(20, 40)))
+    data = check_data(rows, (), keep, AnyLabel(), tmp_path / "out", held_out_share=0, seed=0)
+    scored, rehearsed = scored_part(data.keep), rehearsed_part(data.keep)
+    assert (len(scored), len(rehearsed)) == (5, 15)
+    assert not {e.latex for e in scored} & {e.latex for e in rehearsed}
+    collator = AnswerCollator(loaded.processor, 28, max_picture_tokens=64, rehearsed=rehearsed)
+    lines = [tuple(collator([None])["input_ids"][0].tolist()) for _ in range(20)]
+    assert 5 < len(set(lines)) <= 15
+    again = AnswerCollator(loaded.processor, 28, max_picture_tokens=64, rehearsed=rehearsed)
+    again.batches_made = 7
+    assert tuple(again([None])["input_ids"][0].tolist()) == lines[7]
 
 
 def test_augmentation_keeps_the_ink_and_is_repeatable() -> None:

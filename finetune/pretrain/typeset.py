@@ -122,7 +122,7 @@ def typeset(
 
     Args:
         jobs: Formulas; LaTeX that breaks the run costs the whole run.
-        family: Key of `FAMILIES`.
+        family: Key of `FAMILIES`, or the LaTeX preamble of another family (then without `formats`).
         size: Key of `SIZES`.
         points: Document size, 10, 11 or 12.
         program: pdflatex or its path in a tree made by tex_tree.py.
@@ -188,7 +188,7 @@ def _page_count(pdf: bytes) -> int:
 def _preamble(family: str, points: int) -> str:
     return _PREAMBLE % {
         "points": points,
-        "family": FAMILIES[family],
+        "family": FAMILIES.get(family, family),
         "sans": _OLD_SANS if family in _T1_FAMILIES else "",
         "script": "" if family.startswith("stix") else ",mathrsfs",
         "margin": MARGIN_PT,
