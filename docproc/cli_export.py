@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from docproc.show import Shown
+    from docproc.store import FormulaStore
 
-_FORMATS = ("md", "jsonl", "csv", "html", "tex", "training")
+_FORMATS = ("md", "jsonl", "csv", "html", "tex", "docx", "training")
 _MOST_FOUND = 1_000
 
 
@@ -82,8 +83,9 @@ def export(
 ) -> int:
     """Write formulas to a file: all, those of a document, or what a search finds, in its order.
 
-    md is the prose of whole documents with their formulas if there is no query and no filter but --document; jsonl and
-    csv hold the text before and after, page and box; html is one file with MathML; tex compiles; training is a folder
+    md and docx are the prose of whole documents with their formulas if there is no query and no filter but --document;
+    jsonl and csv hold the text before and after, page and box; html is one file with MathML; tex compiles; the formulas
+    of docx can be edited in Word; training is a folder
     of pictures and labels for `docproc finetune --data`, of reviewed formulas unless the filters say otherwise.
 
     \b
@@ -99,8 +101,9 @@ def export(
     from docproc.store import FormulaStore
 
     conditions = conditions_of(given)
-    if form == "training" and output is None:
-        raise click.UsageError("--format training writes a folder: name it with -o.")
+    if form in ("training", "docx") and output is None:
+        what = "folder" if form == "training" else "file"
+        raise click.UsageError(f"--format {form} writes a {what}: name it with -o.")
     if form == "training" and conditions["reviewed"] is None and conditions["status"] is None:
         conditions["reviewed"] = True
     chosen = FormulaFilter(**conditions)
@@ -116,8 +119,23 @@ def export(
             click.echo(f"{written} pairs, {left_out} formulas without a picture or valid LaTeX left out", err=True)
             return ExitCode.OK
         is_whole = not query and limit is None and chosen == FormulaFilter(document=chosen.document)
+        if form == "docx" and output is not None:
+            _write_docx(store, entries, output, is_whole=is_whole)
+            return ExitCode.OK
         _write(export_text(store, entries, form, whole_documents=is_whole, pictures=pictures), output)
     return ExitCode.OK
+
+
+def _write_docx(store: FormulaStore, entries: Iterable[Any], output: Path, *, is_whole: bool) -> None:
+    from docproc.errors import OutputError
+    from docproc.export_docx import write_docx
+
+    try:
+        with output.open("wb") as file:
+            write_docx(store, entries, file, whole_documents=is_whole)
+    except OSError as error:
+        raise OutputError(f"{output} cannot be written: {error.strerror}. Give another place with -o.") from error
+    click.echo(output)
 
 
 def _write(parts: Iterable[str], output: Path | None) -> None:

@@ -1,4 +1,4 @@
-"""`docproc export`: formulas as Markdown, JSON Lines, CSV, HTML, LaTeX, or pairs to train on."""
+"""`docproc export`: formulas as Markdown, JSON Lines, CSV, HTML, LaTeX, for Word, or pairs to train on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from docproc.entries import Entry
     from docproc.store import FormulaStore
 
-FORMATS = ("md", "jsonl", "csv", "html", "tex", "training")
+FORMATS = ("md", "jsonl", "csv", "html", "tex", "docx", "training")
 _TEX_HEAD = r"""\documentclass{article}
 \usepackage[T1]{fontenc}
 \usepackage{amsmath,amssymb,mathtools,bm,mathrsfs}
@@ -44,7 +44,7 @@ def export_text(
     Args:
         store: Where the entries are from.
         entries: By document, page and position; any order for a search.
-        form: One of `FORMATS`, but not `training`.
+        form: One of `FORMATS`, but not `docx` or `training`.
         whole_documents: The entries are whole documents: Markdown then holds their prose too.
         pictures: Put pictures of the pages into HTML, where the document is still at its path.
     """
