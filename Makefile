@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 STAMP := $(VENV)/.docproc-
 TORCH := $(shell sed -n 's/^\(torch==.*\)/\1/p' constraints.txt)
 
-.PHONY: setup run test lint typecheck check bench bench-regions bench-peers docs clean
+.PHONY: setup run test lint typecheck check bench bench-regions bench-peers soak docs clean
 
 setup: $(STAMP)run
 
@@ -57,6 +57,13 @@ bench-peers: $(STAMP)test
 	$(VENV)-peers/bin/python -m pip --disable-pip-version-check install --quiet rapid-layout==1.2.1 onnxruntime
 	PEER_PYTHON=$(VENV)-peers/bin/python $(BIN)/python -m benchmarks.regions --pages 24 --split test \
 	  --kind born-digital --kind scanned --system pymupdf-layout --system rapid-layout
+
+# What takes hours: kills, mutants, slow fault tests. SEED moves on to others.
+SEED ?= 0
+soak: $(STAMP)test
+	$(BIN)/python -m benchmarks.soak --kills 200 --seed $(SEED)
+	$(BIN)/python -m benchmarks.mutants --count 2000 --seed $(SEED)
+	$(BIN)/python -m pytest -m slow tests/test_output_faults.py
 
 docs: $(STAMP)run
 	$(BIN)/python -m docs.make_commands

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 BUSY_SECONDS = 10.0
 """How long a write waits for another process; a page's transaction takes milliseconds."""
+CHECKED_BYTES = 256 * 2**20
+"""Largest database that a run looks through before it writes: a second on a disk; `docproc info` looks through all."""
 _SQLITE_HEADER = b"SQLite format 3\x00"
 
 
@@ -72,6 +74,25 @@ def transaction(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
             raise
+
+
+def check_whole(connection: sqlite3.Connection, path: Path, most_bytes: int | None = CHECKED_BYTES) -> None:
+    """Look through the whole file, so that damage is found before anything is added to it.
+
+    Args:
+        connection: To the database.
+        path: Of it.
+        most_bytes: Larger files are passed over; None looks through any.
+
+    Raises:
+        OutputError: The database is corrupted. The file is left as it was.
+    """
+    if most_bytes is not None and path.stat().st_size > most_bytes:
+        return
+    with explained(path):
+        (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    if answer != "ok":
+        raise OutputError(_MESSAGES[sqlite3.SQLITE_CORRUPT].format(path=path))
 
 
 @contextmanager

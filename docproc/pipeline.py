@@ -16,9 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from docproc.database import check_whole
 from docproc.documents import expand_inputs, file_sha256, path_text
 from docproc.errors import ExitCode, OutputError
 from docproc.finding import DocumentFacts, DocumentTask, PageTask, work
+from docproc.output_lock import only_run
 from docproc.records import Failure, FoundPage
 from docproc.store import FormulaStore
 from docproc.workers import Budget, Lost, WorkerPool, worker_count
@@ -111,7 +113,14 @@ def run(paths: Sequence[Path], options: RunOptions, recognizer: RunRecognizer, p
     begun = time.monotonic()
     summary = RunSummary()
     files, missing = expand_inputs(paths)
-    with _open_store(options.output) as store, _pool(options) as pool, ThreadPoolExecutor(1) as loader:
+    _make_folder(options.output)
+    with (
+        only_run(options.output, progress.say),
+        FormulaStore.open(options.output / "docproc.db") as store,
+        _pool(options) as pool,
+        ThreadPoolExecutor(1) as loader,
+    ):
+        check_whole(store.connection, store.path)
         for failure in missing:
             _note(failure, summary, store, progress)
         windows = _windows(_pages(files, options, recognizer.name, store, pool, summary, progress))
@@ -318,14 +327,13 @@ def _counted(number: int, noun: str) -> str:
     return f"{number} {noun}" + "s" * (number != 1)
 
 
-def _open_store(output: Path) -> FormulaStore:
+def _make_folder(output: Path) -> None:
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(
             f"The output folder {output} cannot be made: {error.strerror}. Choose another with -o."
         ) from error
-    return FormulaStore.open(output / "docproc.db")
 
 
 def _pool(options: RunOptions) -> WorkerPool:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docproc import __version__
+from docproc.errors import OutputError
 from docproc.records import Failure, Status
 from docproc.reference_report import numbered_twice, unresolved_references
 from docproc.sandbox import isolation
@@ -123,12 +124,17 @@ def _sources(file: Path) -> list[str]:
 
 
 def _database(path: Path) -> list[str]:
+    from docproc.database import check_whole
     from docproc.store import FormulaStore
 
     if not path.exists():
         return [f"{path}: not there yet"]
-    with FormulaStore.open(path, read_only=True) as store:
-        summary = store.summary()
+    try:
+        with FormulaStore.open(path, read_only=True) as store:
+            check_whole(store.connection, path, most_bytes=None)
+            summary = store.summary()
+    except OutputError as error:
+        return [str(error)]
     counts = [
         f"{name} {sum(values.values())}" + (f" ({', '.join(f'{n} {v}' for v, n in values.items())})" if values else "")
         for name, values in (("documents", summary.documents), ("pages", summary.pages), ("formulas", summary.formulas))

@@ -113,11 +113,14 @@ def record(
     group: int | None = None,
 ) -> int:
     """Write a step and what it changes; returns its id."""
+    (finished_at,) = connection.execute(
+        "SELECT d.finished_at FROM documents d JOIN formulas f ON f.document_id = d.id WHERE f.id = ?", (formula_id,)
+    ).fetchone()
     review_id = insert_row(
         connection,
         "reviews",
         formula_id=formula_id,
-        at=now(),
+        at=max(now(), finished_at or ""),  # behind the document's end even if the clock was set back
         who=who,
         action=action,
         before=json.dumps(before),

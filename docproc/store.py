@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from docproc.records import Formula, FoundPage, Region, StoredFormula, StoredPage
 
+
 class FormulaStore:
     """A docproc database; docs/database.md describes its tables."""
 
@@ -167,8 +168,11 @@ class FormulaStore:
         """Close a document: `finished`, `partial` (something failed) or `failed`; link its references to formulas."""
         with transaction(self.connection, self.path):
             link_references(self.connection, document_id)
+            # Not before its last review, even if the clock was set back: see `has_new_reviews`.
             self.connection.execute(
-                "UPDATE documents SET status = ?, finished_at = ? WHERE id = ?", (status, _now(), document_id)
+                "UPDATE documents SET status = ?, finished_at = max(?, coalesce((SELECT max(r.at) FROM reviews r "
+                "JOIN formulas f ON f.id = r.formula_id WHERE f.document_id = documents.id), '')) WHERE id = ?",
+                (status, _now(), document_id),
             )
 
     def record_failure(self, failure: Failure) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pymupdf
 import pytest
 
+from benchmarks.soak import run_soak
 from tests.conftest import SAMPLES, Docproc, docproc_command
 
 SAMPLE = SAMPLES / "calculus-notes.pdf"
@@ -48,25 +49,11 @@ def undisturbed(book: Path, docproc: Docproc, tmp_path_factory: pytest.TempPathF
     return output
 
 
-@pytest.mark.parametrize("pages_before_the_kill", [1, 9, 18])
-def test_a_killed_run_goes_on_to_the_same_rows(
-    pages_before_the_kill: int, book: Path, undisturbed: Path, docproc: Docproc, tmp_path: Path
-) -> None:
-    run = subprocess.Popen(
-        docproc_command("run", book, "-o", tmp_path), stderr=subprocess.DEVNULL, start_new_session=True
-    )
-    database = tmp_path / "docproc.db"
-    deadline = time.monotonic() + 200
-    while time.monotonic() < deadline and run.poll() is None and done(database) < pages_before_the_kill:
-        time.sleep(0.05)
-    os.killpg(run.pid, signal.SIGKILL)
-    run.wait()
-    before = done(database)
-    assert before >= pages_before_the_kill, "the run was killed in its middle"
-    result = docproc("run", book, "-o", tmp_path)
-    assert result.returncode == 0, result.stderr
-    assert rows_of(database) == rows_of(undisturbed / "docproc.db")
-    assert (tmp_path / "book.md").read_text() == (undisturbed / "book.md").read_text()
+def test_ten_kills_and_the_same_rows(tmp_path: Path) -> None:
+    soak = run_soak(kills=10, seed=3, pages=18, folder=tmp_path)
+    assert soak.wrong == []
+    assert sum(soak.kills.values()) >= 10
+    assert len(soak.kills) >= 3, "page process, recognizer, parent, all, in a transaction, in the Markdown"
 
 
 def done(database: Path) -> int:

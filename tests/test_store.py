@@ -178,6 +178,20 @@ def test_a_page_with_a_formula_that_was_not_read_is_tried_again(tmp_path: Path) 
         assert store.failures() == []
 
 
+def test_a_clock_that_is_set_back_hides_no_review(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with FormulaStore.open(tmp_path / "docproc.db") as store:
+        state = begin(store, pages=1)
+        store.write_page(state.id, *make_page(1))
+        store.finish_document(state.id, "finished")
+        monkeypatch.setattr("docproc.reviewing.now", lambda: "2001-01-01T00:00:00+00:00")
+        store.review_formula(1, "correct", "Emmy", "y")
+        assert store.has_new_reviews(state.id), "made after the end, whatever the clock says"
+        monkeypatch.setattr("docproc.store._now", lambda: "1999-01-01T00:00:00+00:00")
+        store.finish_document(state.id, "finished")
+        (row,) = store._rows("SELECT finished_at FROM documents")
+        assert row["finished_at"] >= store.reviews(1)[0]["at"]
+
+
 def test_writing_a_page_twice_doubles_nothing(tmp_path: Path) -> None:
     with FormulaStore.open(tmp_path / "d.db") as store:
         state = begin(store)
