@@ -82,6 +82,8 @@ def cli() -> None:
 @click.option("--adapter", type=PATHS, help="LoRA adapter that docproc finetune wrote.")
 @click.option("--load-in-4bit", is_flag=True, help="Weights in 4 bits, for large models; CUDA only.")
 @click.option("--device", default="auto", help="auto, cpu, cuda, cuda:N, or several: cuda:0,cuda:1.")
+@click.option("--endpoint", metavar="URL", help="Read with a vision server of OpenAI's protocol, http://host:8000/v1.")
+@click.option("--endpoint-key", help="Its key; better given as DOCPROC_RUN_ENDPOINT_KEY.")
 @click.option("--batch-size", default="auto", callback=lambda _c, _p, v: _batch_size(v), help="Crops a batch, or auto.")
 @click.option(
     "--batch-timeout", type=click.FloatRange(min=1), default=600.0, help="Seconds the model may go without a reading."
@@ -123,6 +125,8 @@ def run(paths: tuple[Path, ...], dry_run: bool, as_json: bool, **given: Any) -> 
     options = _run_options(given)
     if as_json and not dry_run:
         raise click.UsageError("--json goes with --dry-run; results of a run are read with `docproc search --json`.")
+    if options.endpoint is not None and (options.adapter is not None or options.load_in_4bit):
+        raise click.UsageError("--adapter and --load-in-4bit are the server's own business; leave them out.")
     if dry_run:
         from docproc.dry_run import dry_run as find_only
 

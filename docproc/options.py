@@ -42,6 +42,9 @@ class RunOptions:
     adapter: Path | None = None
     load_in_4bit: bool = False
     device: str = "auto"
+    endpoint: str | None = None
+    """Address of a server that reads in place of a model of our own."""
+    endpoint_key: str | None = None
     batch_size: str = "auto"
     batch_timeout: float = 600.0
     """Seconds that the model may go without finishing a formula."""

@@ -9,7 +9,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
-from docproc.checkpoints import model_name
+from docproc.checkpoints import BUILT_IN, model_name
+from docproc.endpoint import EndpointRecognizer
 from docproc.errors import DependencyError
 from docproc.recognition import Unread, recognize_all
 from docproc.recognizer_process import RecognizerProcess
@@ -76,12 +77,16 @@ class ReaderGroup:
                 yield from zip(range(parts[done], len(crops), count), done.result(), strict=True)
 
 
-def recognizer_for(options: RunOptions) -> RecognizerProcess | ReaderGroup:
+def recognizer_for(options: RunOptions) -> RecognizerProcess | ReaderGroup | EndpointRecognizer:
     """Prepare what a run asks for; nothing is started or loaded yet.
 
     Raises:
-        DependencyError: The model or adapter folder is not there, or `--device` names nothing.
+        DependencyError: The model or adapter folder is not there, `--device` names nothing, or no server answers at
+            `--endpoint`.
     """
+    if options.endpoint is not None:
+        model = None if options.model == BUILT_IN else options.model
+        return EndpointRecognizer(options.endpoint, model, options.endpoint_key, options.batch_timeout)
     places = _places(options)
     name = model_name(options.model, options.adapter)
     processes = [RecognizerProcess(name, make_recognizer, place, options.batch_timeout) for place in places]
