@@ -16,7 +16,8 @@ from docproc.errors import ExitCode
 @click.option("--host", default="127.0.0.1", help="Address to bind to; beyond loopback a token is asked for.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8017, help="Port; 0 takes a free one.")
 @click.option("--reviewer", metavar="NAME", help="Name that corrections are kept under; your login name without it.")
-def review(db: Path, host: str, port: int, reviewer: str | None) -> int:
+@click.option("--read-only", is_flag=True, help="Look and search only: nothing can be changed.")
+def review(db: Path, host: str, port: int, reviewer: str | None, read_only: bool) -> int:
     """Look at pages with their formulas in a browser, correct and accept them.
 
     Prints the address to open; Ctrl-C ends it. Needs docproc[review].
@@ -27,7 +28,7 @@ def review(db: Path, host: str, port: int, reviewer: str | None) -> int:
     """
     from docproc.review.serve import serve
 
-    serve(existing_database(db), host, port, reviewer or _login_name(), click.echo)
+    serve(existing_database(db), host, port, reviewer or _login_name(), click.echo, is_read_only=read_only)
     return ExitCode.OK
 
 

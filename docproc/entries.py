@@ -87,7 +87,7 @@ class Entry:
 
 
 def read_entries(
-    store: FormulaStore, chosen: FormulaFilter, *, limit: int = -1, least_confident_first: bool = False
+    store: FormulaStore, chosen: FormulaFilter, *, limit: int = -1, offset: int = 0, least_confident_first: bool = False
 ) -> Iterator[Entry]:
     """Formulas that pass a filter, by document, page and position; one at a time, so that a library fits.
 
@@ -97,10 +97,11 @@ def read_entries(
     where, values = chosen.where()
     order = "f.confidence, f.id" if least_confident_first else "d.id, f.page_number, f.position"
     sql = (
-        f"{_COLUMNS} FROM formulas f JOIN documents d ON d.id = f.document_id WHERE {where} ORDER BY {order} LIMIT ?"
+        f"{_COLUMNS} FROM formulas f JOIN documents d ON d.id = f.document_id WHERE {where} ORDER BY {order} "
+        "LIMIT ? OFFSET ?"
     )
     with explained(store.path):
-        for row in store.connection.execute(sql, (*values, limit)):
+        for row in store.connection.execute(sql, (*values, limit, offset)):
             yield _entry(row)
 
 

@@ -11,12 +11,51 @@ from docproc.finding import DocumentTask, PageTask, look_at, open_kept, work
 from docproc.formulas import crop_sha256
 from docproc.latex.check import check
 from docproc.options import FindOptions
-from docproc.records import Formula, FoundPage, Status
+from docproc.records import Box, Formula, FormulaKind, FoundPage, PageKind, Status
 from docproc.store import FormulaStore
 from tests.conftest import SAMPLES
 
 DOUBTFUL = (r"\frac{f(x+h)-f(x)", 0.31)
 """What the least sure formula was read as: a brace is missing."""
+
+
+HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
+HOSTILE_LATEX = (
+    rf"\href{{javascript:alert(1)}}{{x}}{HOSTILE}",
+    r"\url{javascript:alert(1)}",
+    r"\href{data:text/html,<script>alert(1)</script>}{x}",
+    r"\htmlData{a=\"onmouseover=alert(1)}{x}\htmlStyle{background:url(//evil.example)}{y}",
+    r"\includegraphics[alt=x]{https://evil.example/x.png}",
+    r"\def\x{\x\x}\x\text{</annotation><script>alert(1)</script>}",
+    "x^{" * 500,
+    r"\rule{1000em}{1000em}",
+)
+
+
+def make_hostile(path: Path) -> None:
+    """A database of one document in which everything that a document can say is an attack."""
+    with FormulaStore.open(path) as store:
+        formulas = [
+            Formula(
+                kind=FormulaKind.INLINE,
+                position=position,
+                box=Box(9 * position, 1, 9 * position + 8, 9),
+                latex=latex,
+                latex_raw=HOSTILE,
+                status=Status.SUSPECT,
+                confidence=0.1,
+                stop_reason="end",
+                model=HOSTILE,
+                image_sha256="../../etc/passwd",
+                problems=(HOSTILE,),
+                equation_number=HOSTILE,
+                text_before=HOSTILE,
+            )
+            for position, latex in enumerate(HOSTILE_LATEX, 1)
+        ]
+        state = store.begin_document(f"/{HOSTILE}/../../etc/passwd", "sha", "application/pdf", 1, HOSTILE, "o")
+        store.write_page(state.id, FoundPage("x", 1, 99, 99, 0, PageKind.SCAN, (), ()), formulas)
+        store.review_formula(1, "correct", HOSTILE, HOSTILE)
 
 
 def make_database(path: Path, document: Path = SAMPLES / "calculus-notes.pdf") -> int:

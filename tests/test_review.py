@@ -9,19 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from docproc.records import Box, Formula, FormulaKind, FoundPage, PageKind, Status
 from docproc.search import search
 from docproc.store import FormulaStore
 from tests.conftest import SAMPLES, Docproc
-from tests.review_data import make_database
+from tests.review_data import HOSTILE, make_database, make_hostile
 
 pytest.importorskip("starlette", reason="docproc[review] is not installed")
 from starlette.testclient import TestClient
 
 from docproc.review.app import create_app
 from docproc.review.security import Guard
-
-HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
 
 
 @pytest.fixture(scope="module")
@@ -326,27 +323,10 @@ def test_beyond_loopback_everybody_needs_the_token(database: Path) -> None:
 
 def test_what_a_hostile_document_holds_is_only_text(tmp_path: Path) -> None:
     path = tmp_path / "d.db"
-    with FormulaStore.open(path) as store:
-        hostile = Formula(
-            kind=FormulaKind.INLINE,
-            position=1,
-            box=Box(1, 1, 9, 9),
-            latex=rf"\href{{javascript:alert(1)}}{{x}}{HOSTILE}",
-            latex_raw=HOSTILE,
-            status=Status.SUSPECT,
-            confidence=0.1,
-            stop_reason="end",
-            model=HOSTILE,
-            image_sha256="../../etc/passwd",
-            problems=(HOSTILE,),
-            equation_number=HOSTILE,
-            text_before=HOSTILE,
-        )
-        state = store.begin_document(f"/{HOSTILE}/../../etc/passwd", "sha", "application/pdf", 1, HOSTILE, "o")
-        store.write_page(state.id, FoundPage("x", 1, 99, 99, 0, PageKind.SCAN, (), ()), [hostile])
-        store.review_formula(1, "correct", HOSTILE, HOSTILE)
+    make_hostile(path)
     with TestClient(create_app(path, HOSTILE, Guard("127.0.0.1")), base_url="http://127.0.0.1") as client:
-        for address in ("/", "/documents/1", "/formulas/1", f"/search?q={HOSTILE}", "/search?q=alert"):
+        found = (f"/search?q={HOSTILE}", "/search?q=alert", "/search?status=any")
+        for address in ("/", "/documents/1", "/formulas/1", *found):
             text = client.get(address).text
             assert "alert(1)" in text, address
             assert "<script>" not in text, address
@@ -374,3 +354,89 @@ def test_a_port_that_is_taken_is_one_line(docproc: Docproc, database: Path) -> N
         result = docproc("review", "-d", database, "--port", taken.getsockname()[1])
     assert result.returncode == 5
     assert len(result.stderr.splitlines()) == 1
+
+
+def test_the_json_interface_finds_filters_and_counts(client: TestClient, made: tuple[Path, int]) -> None:
+    documents = client.get("/api/documents").json()["documents"]
+    assert [line["title"] for line in documents] == ["calculus notes"]
+    page = client.get("/api/documents/1/pages/1").json()
+    assert page["formulas"][0]["page"] == 1
+    every = client.get("/api/formulas", params={"status": "any", "limit": "7"}).json()
+    assert every["total"] == documents[0]["formulas"]
+    assert len(every["formulas"]) == 7
+    ids = [row["id"] for row in every["formulas"]]
+    onward = every["next"]
+    while onward:
+        part = client.get(onward).json()
+        ids += [row["id"] for row in part["formulas"]]
+        onward = part["next"]
+    assert len(ids) == len(set(ids)) == every["total"], "every formula once"
+    facets = {name: {f["value"]: f["count"] for f in values} for name, values in every["facets"].items()}
+    for name, counts in facets.items():
+        assert sum(counts.values()) == every["total"], name
+    for name in ("kind", "status", "max_confidence"):
+        total = 0
+        for value, count in facets[name].items():
+            total = total + count if name == "max_confidence" else count
+            narrow = {**({"status": "any"} if name != "status" else {}), name: value}
+            assert client.get("/api/formulas", params=narrow).json()["total"] == total, (name, value)
+    found = client.get("/api/formulas", params={"q": "limit", "pages": "1"}).json()
+    assert found["total"] >= 1
+    assert {row["match"] for row in found["formulas"]} <= {"words", "tokens", "partial"}
+    one = client.get(f"/api/formulas/{made[1]}").json()
+    assert one["status"] == "invalid"
+    assert {"references", "reviews", "similar", "picture", "mathml", "text_before", "box"} <= set(one)
+    table = client.get("/api/formulas", params={"format": "csv", "status": "any", "limit": "1000"})
+    assert table.headers["content-type"].startswith("text/csv")
+    assert len(table.text.splitlines()) > every["total"]
+    lines = client.get("/api/formulas", params={"format": "jsonl", "q": "limit"}).text.splitlines()
+    assert len(lines) == client.get("/api/formulas", params={"q": "limit"}).json()["total"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"status": "x"}, {"kind": "x"}, {"reviewed": "x"}, {"pages": "x"}, {"max_confidence": "x"}, {"limit": "-1"},
+        {"offset": "1e9"}, {"format": "xml"}, {"limit": "9" * 30},
+    ],
+)  # fmt: skip
+def test_wrong_questions_are_told(client: TestClient, wrong: dict[str, str]) -> None:
+    answer = client.get("/api/formulas", params=wrong)
+    assert answer.status_code == 400
+    assert answer.json()["error"]
+    if "format" not in wrong:
+        assert 'role="alert"' in client.get("/search", params=wrong).text
+
+
+def test_without_a_query_the_search_page_lists_and_narrows_down(client: TestClient) -> None:
+    text = client.get("/search").text
+    assert "1 to 50 shown" in text
+    assert "/search?kind=display" in text
+    assert "/search?offset=50" in text
+    assert "sql" not in client.get("/search", params={"q": "'; DROP TABLE formulas; --", "document": "' OR 1=1"}).text
+    assert client.get("/api/formulas", params={"document": "' OR 1=1 --"}).json()["total"] == 0
+
+
+def test_a_review_for_reading_only_changes_nothing(database: Path) -> None:
+    guard = Guard("127.0.0.1", is_read_only=True)
+    with TestClient(create_app(database, "ada", guard), base_url="http://127.0.0.1:8017") as client:
+        text = client.get("/formulas/1").text
+        assert "Save correction" not in text
+        assert 'id="missed"' not in text
+        before = database.read_bytes()
+        csrf = csrf_of(client)
+        for address in ("/formulas/1/review", "/formulas/1/split", "/documents/1/pages/1/formulas"):
+            assert client.post(address, data={"csrf": csrf, "action": "accept"}).status_code == 403
+        assert client.post("/check", data={"csrf": csrf, "latex": "x"}).json()["valid"] is True
+        assert database.read_bytes() == before
+
+
+def test_a_body_without_a_length_is_limited_too(client: TestClient) -> None:
+    def endless() -> Iterator[bytes]:
+        yield b"csrf=x&latex="
+        for _ in range(100):
+            yield b"x" * 10_000
+
+    form = {"content-type": "application/x-www-form-urlencoded"}
+    assert client.post("/check", content=endless(), headers=form).status_code == 413
+    assert client.post("/check", content=b"x", headers={**form, "content-length": "-5"}).status_code == 413

@@ -5,6 +5,7 @@ Set DOCPROC_SCREENSHOTS to a folder to keep pictures of what is seen (docs/revie
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -18,7 +19,7 @@ import pytest
 
 from docproc.store import FormulaStore
 from tests.conftest import Docproc, docproc_command
-from tests.review_data import make_database
+from tests.review_data import HOSTILE, HOSTILE_LATEX, make_database, make_hostile
 
 if TYPE_CHECKING:
     from selenium.webdriver.remote.webdriver import WebDriver
@@ -44,7 +45,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int]:
 
 @pytest.fixture(scope="module")
 def address(made: tuple[Path, int]) -> Iterator[str]:
-    command = docproc_command("review", "-d", made[0], "--port", 0, "--reviewer", "ada")
+    with served(made[0], "ada") as place:
+        yield place
+
+
+@contextlib.contextmanager
+def served(database: Path, reviewer: str) -> Iterator[str]:
+    command = docproc_command("review", "-d", database, "--port", 0, "--reviewer", reviewer)
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert server.stdout is not None
@@ -268,6 +275,70 @@ def test_a_page_of_many_boxes_is_painted_at_once(browser: WebDriver, address: st
     assert len(browser.find_elements(By.CSS_SELECTOR, "svg a")) > 35
     print(f"first paint {sorted(paints)} ms")
     assert min(paints) < 10 * _FIRST_PAINT_MS, "a busy machine may be slow, but not so slow"
+
+
+def test_search_is_narrowed_down_by_counts(browser: WebDriver, address: str) -> None:
+    browser.get(f"{address}/search?q=f(x)&status=any")
+    counts = {link.text: link for link in browser.find_elements(By.CSS_SELECTOR, ".facets a")}
+    assert {"display", "inline"} <= set(counts)
+    keep_picture(browser, "search")
+    before = len(browser.find_elements(By.CSS_SELECTOR, ".hits > li"))
+    counts["display"].click()
+    wait(browser, lambda b: "kind=display" in b.current_url and b.find_elements(By.CSS_SELECTOR, ".hits > li"))
+    assert len(browser.find_elements(By.CSS_SELECTOR, ".hits > li")) < before
+    current = browser.find_element(By.CSS_SELECTOR, ".facets [aria-current]")
+    assert current.text == "display"
+
+
+def test_what_a_hostile_document_holds_does_nothing(browser: WebDriver, tmp_path: Path, docproc: Docproc) -> None:
+    database = tmp_path / "docproc.db"
+    make_hostile(database)
+    assert browser.get_log("browser") is not None  # what came before is not ours
+    with served(database, HOSTILE) as place:
+        count = len(HOSTILE_LATEX)
+        paths = ["", "/documents/1", "/documents/1/pages/1", "/search?status=any", "/search?q=alert"]
+        for path in [*paths, *(f"/formulas/{number}" for number in range(1, count + 1))]:
+            browser.get(place + path)
+            assert "alert(1)" in browser.page_source, path
+            assert_harmless(browser, place)
+        # What is typed is drawn at once, by another way than what is stored.
+        for latex in HOSTILE_LATEX[:6]:
+            browser.get(f"{place}/formulas/2")
+            browser.execute_script(
+                "const e = document.getElementById('latex'); e.value = arguments[0]; "
+                "e.dispatchEvent(new Event('input'))",
+                latex,
+            )
+            assert_harmless(browser, place)
+            browser.execute_script("localStorage.clear()")
+        blocked = [entry["message"] for entry in browser.get_log("browser") if "picture.png" not in entry["message"]]
+        assert blocked == [], "not even the Content-Security-Policy had anything to do"
+        browser.get("about:blank")  # nothing is asked of a server that ends
+    page = tmp_path / "all.html"
+    assert docproc("export", "--format", "html", "--status", "any", "-d", database, "-o", page).returncode == 0
+    browser.get(page.as_uri())
+    assert_harmless(browser, page.as_uri())
+
+
+def assert_harmless(browser: WebDriver, place: str) -> None:
+    """No script of the document ran, none is there, and nothing is loaded from or leads elsewhere."""
+    with pytest.raises(WebDriverException):
+        _ = browser.switch_to.alert.text  # there is none
+    script = """
+        const bad = [];
+        for (const e of document.querySelectorAll('*')) {
+          for (const a of e.attributes) {
+            if (/^on/i.test(a.name)) bad.push(e.outerHTML);
+            const leads = /^(href|src|xlink:href|action|formaction)$/i.test(a.name);
+            if (leads && /^\\s*(javascript|data:text)/i.test(a.value)) bad.push(e.outerHTML);
+          }
+        }
+        const isOurs = (address) => address.startsWith(arguments[0]);
+        for (const e of document.querySelectorAll('script')) if (!isOurs(e.src)) bad.push(e.outerHTML);
+        for (const e of performance.getEntriesByType('resource')) if (!isOurs(e.name)) bad.push(e.name);
+        return bad
+    """
+    assert browser.execute_script(script, place) == []
 
 
 def test_phone_and_dark(browser: WebDriver, address: str, made: tuple[Path, int]) -> None:

@@ -18,7 +18,7 @@ from starlette.staticfiles import StaticFiles
 
 from docproc.errors import DocprocError
 from docproc.picture_process import Pictures
-from docproc.review import actions, redraw, views
+from docproc.review import actions, api, redraw, views
 from docproc.review.security import Guard, GuardMiddleware
 
 if TYPE_CHECKING:
@@ -49,7 +49,9 @@ class Review:
 
     def page(self, template: str, status_code: int = 200, **values: Any) -> HTMLResponse:
         """An HTML page; every value is escaped."""
-        text = self.templates.get_template(template).render(csrf=self.guard.csrf, reviewer=self.reviewer, **values)
+        text = self.templates.get_template(template).render(
+            csrf=self.guard.csrf, reviewer=self.reviewer, read_only=self.guard.is_read_only, **values
+        )
         return HTMLResponse(text, status_code)
 
 
@@ -86,6 +88,10 @@ def create_app(database: Path, reviewer: str, guard: Guard) -> Starlette:
             Route("/check", actions.check_latex, methods=["POST"]),
             Route("/queue", views.queue),
             Route("/search", views.search_page),
+            Route("/api/documents", api.documents),
+            Route("/api/documents/{document:int}/pages/{page:int}", api.page),
+            Route("/api/formulas", api.formulas),
+            Route("/api/formulas/{formula:int}", api.formula),
             Mount("/static/katex", StaticFiles(directory=_KATEX)),
             Mount("/static", StaticFiles(directory=_HERE / "static")),
         ],

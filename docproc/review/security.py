@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse, RedirectResponse
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOOPBACK = frozenset(("127.0.0.1", "localhost", "::1"))
+_CHECK = "/check"
+"""Is posted, as LaTeX may be long, and changes nothing."""
 COOKIE = "docproc_token"
 MOST_BODY_BYTES = 200_000
 """Of a request: the longest LaTeX has 10,000 characters."""
@@ -39,6 +42,8 @@ class Guard:
 
     host: str
     """Address that the server binds to."""
+    is_read_only: bool = False
+    """Look and search, but change nothing."""
     csrf: str = field(default_factory=lambda: secrets.token_urlsafe(24))
     """Stands in every form; a page of another origin cannot read it."""
     token: str = field(default_factory=lambda: secrets.token_urlsafe(24))
@@ -75,15 +80,29 @@ class GuardMiddleware:
                 headers.setdefault("cache-control", "private, max-age=3600" if is_static else "no-store")
             await send(message)
 
-        await (refusal or self.app)(scope, receive, send_with_headers)
+        taken = 0
+
+        async def receive_limited() -> Message:
+            # A body that comes in chunks announces no length.
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > MOST_BODY_BYTES:
+                raise HTTPException(413, "The request is too large.")
+            return message
+
+        await (refusal or self.app)(scope, receive_limited, send_with_headers)
 
     def _refusal(self, headers: Headers, scope: Scope) -> ASGIApp | None:
         name = _host_name(headers.get("host", ""))
         if not self.guard.is_open and name not in LOOPBACK:
             # A page elsewhere may have its name resolve to this machine (DNS rebinding).
             return PlainTextResponse("This address is served on loopback only.", 421)
-        if int(headers.get("content-length", "0") or 0) > MOST_BODY_BYTES:
+        length = headers.get("content-length", "0")
+        if not (length.isascii() and length.isdigit()) or int(length) > MOST_BODY_BYTES:
             return PlainTextResponse("The request is too large.", 413)
+        if self.guard.is_read_only and scope["method"] not in ("GET", "HEAD") and scope["path"] != _CHECK:
+            return PlainTextResponse("This review is for reading only.", 403)
         if not self.guard.is_open:
             return None
         given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]

@@ -12,7 +12,9 @@ from docproc.errors import DependencyError, OutputError
 from docproc.store import FormulaStore
 
 
-def serve(database: Path, host: str, port: int, reviewer: str, tell: Callable[[str], None]) -> None:
+def serve(
+    database: Path, host: str, port: int, reviewer: str, tell: Callable[[str], None], *, is_read_only: bool = False
+) -> None:
     """Serve until interrupted.
 
     Args:
@@ -21,6 +23,7 @@ def serve(database: Path, host: str, port: int, reviewer: str, tell: Callable[[s
         port: 0 takes a free one.
         reviewer: Name that corrections are kept under.
         tell: Takes the address.
+        is_read_only: People look and search, and change nothing.
 
     Raises:
         DependencyError: Starlette, Uvicorn or Jinja is not installed.
@@ -36,7 +39,7 @@ def serve(database: Path, host: str, port: int, reviewer: str, tell: Callable[[s
             f"docproc review needs {error.name}, which is not installed. pip install 'docproc[review]'"
         ) from error
     FormulaStore.open(database).close()
-    guard = Guard(host)
+    guard = Guard(host, is_read_only)
     with contextlib.closing(_bound(host, port)) as bound:
         name = f"[{host}]" if ":" in host else host
         address = f"http://{name}:{bound.getsockname()[1]}/"

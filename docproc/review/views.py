@@ -9,10 +9,10 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from docproc.entries import entries_by_id
 from docproc.errors import InputError, UsageError
-from docproc.filters import FormulaFilter
 from docproc.records import Box
 from docproc.reference_report import numbered_twice, unresolved_references
 from docproc.review import queries
+from docproc.review.searching import FIELDS, MOST_FOUND, STATUSES, Found, asked, find
 from docproc.show import mentions_of
 from docproc.store import FormulaStore
 from docproc.structural_search import similar_formulas
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 _SIMILAR = 4
 _FOUND = 50
-_STATUSES = ("verified", "ok", "suspect", "invalid", "failed", "rejected", "any")
 # A picture is that of one version of a document: the browser may keep it for an hour.
 _KEEP = {"cache-control": "private, max-age=3600"}
 
@@ -86,28 +85,24 @@ def queue(request: Request) -> Response:
 
 
 def search_page(request: Request) -> Response:
-    """The search box with its filters and answers."""
-    from docproc.search import search
-
+    """The search box with its filters, answers, and counts to narrow down by."""
     review = review_of(request)
-    given = {name: request.query_params.get(name, "").strip() for name in ("q", "document", "pages", "kind", "status")}
-    conditions: dict[str, Any] = {name: given[name] or None for name in ("document", "pages", "kind", "status")}
-    confidence, reviewed = request.query_params.get("max", ""), request.query_params.get("reviewed", "")
-    problem, hits = "", []
+    problem, found, question = "", Found(), None
     try:
-        conditions["max_confidence"] = float(confidence) if confidence else None
-        conditions["reviewed"] = {"yes": True, "no": False}.get(reviewed)
-        FormulaFilter(**conditions).where()
+        question = asked(request.query_params, _FOUND)
         with open_store(review) as store:
-            hits = search(store, given["q"], _FOUND, **conditions) if given["q"] else []
-    except (UsageError, ValueError) as error:
+            found = find(store, question)
+    except UsageError as error:
         problem = str(error)
+    given = question.given if question else {name: request.query_params.get(name, "") for name in FIELDS}
     return review.page(
         "search.html",
-        given={**given, "max": confidence, "reviewed": reviewed},
-        hits=hits,
+        given=given,
+        question=question,
+        found=found,
         problem=problem,
-        statuses=_STATUSES,
+        statuses=STATUSES,
+        most=MOST_FOUND,
     )
 
 

@@ -49,7 +49,7 @@ if (form && editor) {
   const show = async () => {
     const latex = editor.value;
     const number = ++asked;
-    save.disabled = !latex.trim();
+    if (save) save.disabled = !latex.trim();
     rendered.classList.toggle("stale", draw(rendered, latex, rendered.dataset.display === "1") !== "");
     const body = new URLSearchParams({ latex, csrf: form.elements.csrf.value });
     try {
@@ -84,7 +84,7 @@ if (form && editor) {
   editor.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
-      if (!save.disabled) save.click();
+      if (save && !save.disabled) save.click();
     } else if (event.key === "Escape") {
       editor.blur();
     }
@@ -101,7 +101,7 @@ if (form && editor) {
     if (event.key === "Escape") event.target.blur();
     if (event.key === "Enter") {
       event.preventDefault();
-      if (!save.disabled) save.click();
+      if (save && !save.disabled) save.click();
     }
   });
   const kept = localStorage.getItem(draft);
