@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 STAMP := $(VENV)/.docproc-
 TORCH := $(shell sed -n 's/^\(torch==.*\)/\1/p' constraints.txt)
 
-.PHONY: setup run test lint typecheck check bench bench-regions bench-peers soak docs clean
+.PHONY: setup run test lint typecheck check bench bench-regions bench-peers soak sbom audit docs clean
 
 setup: $(STAMP)run
 
@@ -65,8 +65,27 @@ soak: $(STAMP)test
 	$(BIN)/python -m benchmarks.mutants --count 2000 --seed $(SEED)
 	$(BIN)/python -m pytest -m slow tests/test_output_faults.py
 
+# What docproc is made of (CycloneDX), of the environment as it is. The tool gets an environment of its own.
+CYCLONEDX ?= cyclonedx-bom==7.5.0
+sbom: $(STAMP)run
+	test -x $(VENV)-sbom/bin/cyclonedx-py || $(PYTHON) -m venv $(VENV)-sbom
+	$(VENV)-sbom/bin/python -m pip --disable-pip-version-check install --quiet $(CYCLONEDX)
+	$(VENV)-sbom/bin/cyclonedx-py environment --of JSON --pyproject pyproject.toml -o docproc.cdx.json $(BIN)/python
+
+# Known weaknesses of the pinned versions; asks a database over the network.
+audit: $(BIN)/python
+	test -x $(VENV)-audit/bin/pip-audit || $(PYTHON) -m venv $(VENV)-audit
+	$(VENV)-audit/bin/python -m pip --disable-pip-version-check install --quiet pip-audit==2.10.1
+	$(VENV)-audit/bin/pip-audit --no-deps --disable-pip -r constraints-hashed.txt
+
+# Without torch; wants uv.
+constraints-hashed.txt: constraints.txt
+	{ sed -n '/^[^#]/q;p' $@; grep -v '^torch==' $< | \
+	  uv pip compile - --universal --no-deps --generate-hashes --no-header --no-annotate --python-version 3.11; } > $@.new
+	mv $@.new $@
+
 docs: $(STAMP)run
 	$(BIN)/python -m docs.make_commands
 
 clean:
-	rm -rf $(VENV) $(VENV)-peers build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-peers $(VENV)-sbom $(VENV)-audit build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
