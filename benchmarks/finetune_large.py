@@ -45,10 +45,9 @@ CHAT_TEMPLATE = (
 # Setting: preset, picture tokens, steps, what is changed.
 SETTINGS: dict[str, tuple[str, int, int, dict[str, Any]]] = {
     "quick 40": ("quick", 40, 30, {}),
-    "quick 40 kept": ("quick", 40, 30, {"gradient_checkpointing": False}),
-    "quick 512": ("quick", 512, 12, {}),
+    "quick 512": ("quick", 512, 8, {}),
     "8gb": ("8gb", 512, 3, {}),
-    "12gb": ("12gb", 1024, 3, {}),
+    "12gb": ("12gb", 768, 3, {}),
     "16gb": ("16gb", 1280, 3, {}),
 }
 
@@ -117,8 +116,6 @@ def _measured(options: FinetuneOptions, recipe: Recipe, trainee: Trainee, tokens
     import torch
 
     is_cuda = device.startswith("cuda")
-    if not recipe.gradient_checkpointing:
-        trainee.model.gradient_checkpointing_disable()
     with tempfile.TemporaryDirectory() as place:
         data = _data(Path(place), tokens, max(8, recipe.batch_size))
         if is_cuda:

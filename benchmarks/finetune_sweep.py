@@ -1,11 +1,11 @@
 """Try recipes for fine-tuning the built-in model, many at once on one GPU, by a lean loop of their own.
 
-    python -m benchmarks.finetune_sweep DOMAINS [--domain tune] [--seconds 100] [--processes 12]
+    python -m benchmarks.finetune_sweep DOMAINS [--seconds 95] [--processes 12]
 
-DOMAINS is the folder of benchmarks/finetune_domains.py. Each recipe trains on 300 formulas of a domain beside the keep
-pack and prints one JSON line for each weight `alpha` of the tuned weights against the original ones: shares read
-exactly right (teacher-forced: every token most likely, which is what greedy decoding writes) of the domain's held-out
-part, of clean print, and of 30 training formulas that are kept apart to choose `alpha` by.
+DOMAINS is the folder of benchmarks/finetune_domains.py; recipes are chosen by `tune` alone. Each trains on 270
+formulas of a domain beside the keep pack and prints one JSON line for each weight `alpha` of the tuned weights against
+the original ones: shares read exactly right (teacher-forced: every token most likely, which is what greedy decoding
+writes) of the domain's held-out part, of clean print, and of 30 training formulas kept apart to choose `alpha` by.
 """
 
 from __future__ import annotations
@@ -18,34 +18,27 @@ import random
 import tempfile
 import time
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
 import click
 import numpy as np
 
 BASE: dict[str, Any] = {
-    "method": "full", "rate": 3e-4, "passes": 15, "batch": 12, "keep": 4, "noise": 0.1, "compose": 0.0, "kl": 0.0,
-    "degrade": 0.0, "decay": 0.0, "rank": 16,
+    "method": "muon", "rate": 2e-3, "passes": 8, "batch": 8, "keep": 8, "noise": 0.1, "compose": 0.0, "kl": 0.0,
+    "degrade": 0.0, "decay": 0.0, "rank": 16, "layers": "all",
 }  # fmt: skip
+# A first round (80 steps of 12 + 4 formulas) tried AdamW at 1e-4 to 8e-4, Muon at 2e-3 and 6e-3, LoRA, no noise, and
+# composed pictures: AdamW at 1e-4 and Muon at 2e-3 gained most for what print lost; noise, composing mattered little.
 VARIANTS: list[dict[str, Any]] = [
     {},
-    {"method": "lora", "rate": 1e-3},
-    {"noise": 0.0},
-    {"compose": 0.4},
+    {"method": "full", "rate": 1e-4},
     {"kl": 1.0},
-    {"rate": 1e-4},
-    {"rate": 8e-4},
-    {"method": "muon", "rate": 2e-3},
-    {"method": "muon", "rate": 6e-3},
-    {"keep": 8},
-    {"keep": 0},
-    {"degrade": 0.5},
-    {"method": "muon", "rate": 4e-3, "compose": 0.4, "kl": 1.0, "degrade": 0.3},
-    {"compose": 0.4, "kl": 1.0, "degrade": 0.3},
-    {"method": "lora", "rate": 3e-3, "rank": 32, "kl": 1.0},
-    {"method": "muon", "rate": 4e-3, "kl": 1.0, "passes": 30},
-    {"kl": 1.0, "passes": 30},
-    {"batch": 6, "keep": 2, "kl": 1.0},
+    {"layers": "vision"},
+    {"method": "full", "rate": 1e-4, "batch": 6, "keep": 12, "kl": 1.0},
+    {"method": "lora", "rate": 1e-3},
+    {"rate": 1e-3, "passes": 12},
+    {"method": "full", "rate": 2e-4, "layers": "vision"},
 ]
 ALPHAS = (1.0, 0.85, 0.7, 0.5)
 VALIDATION = 30
@@ -110,6 +103,10 @@ def tune(recipe: dict[str, Any], parts: dict[str, list[Any]], device: str, deadl
         trained = get_peft_model(model, LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=targets))
     else:
         trained = model
+    if recipe["layers"] == "vision":
+        for name, parameter in trained.named_parameters():
+            if ".visual." not in name:
+                parameter.requires_grad_(False)
     step_once = _optimizer(recipe, trained)
     steps = math.ceil(recipe["passes"] * len(parts["train"]) / recipe["batch"])
     domain_order, keep_order = _endless(parts["train"], rng), _endless(parts["keep"], rng)
@@ -153,8 +150,6 @@ def tune(recipe: dict[str, Any], parts: dict[str, list[Any]], device: str, deadl
         # The clock, too, ends a training: its rate falls with whichever is nearer.
         left = (deadline - time.monotonic()) / max(1e-9, deadline - begun)
         step_once(max(progress, 1 - left))
-        if step + 1 in (steps // 3, 2 * steps // 3):
-            score(step + 1, 1.0)
         if left <= 0:
             break
     seconds = time.monotonic() - begun
@@ -291,65 +286,88 @@ def _share_right(model: Any, batches: list[dict[str, Any]], device: str) -> floa
     return right / count
 
 
-def _work(
-    number: int,
-    processes: int,
-    domains: Path,
-    domain: str,
-    device: str,
-    seconds: float,
-    begun: float,
-    few: bool,
-    queue: Any,
-) -> None:
+def _work(indices: list[int], domains: Path, domain: str, device: str, deadline: float, few: bool, queue: Any) -> None:
+    """Tune by some variants one after another, as long as there is time."""
     import torch
 
     torch.set_num_threads(1)
-    deadline = begun + seconds
+    begun = time.monotonic()
     with tempfile.TemporaryDirectory() as place:
         parts = load(domains, domain, Path(place))
-        for index in range(number, len(VARIANTS), processes):
-            left = deadline - time.monotonic()
-            if left < 0.35 * seconds and index >= processes:
+        for n, index in enumerate(indices):
+            if n and deadline - time.monotonic() < 0.35 * (deadline - begun):
                 break
-            recipe = BASE | VARIANTS[index] | ({"passes": 0.04} if few else {})
             try:
-                found = tune(recipe, parts, device, deadline)
+                found = tune(BASE | VARIANTS[index] | ({"passes": 0.04} if few else {}), parts, device, deadline)
             except Exception as error:
                 found = [{"error": f"{type(error).__name__}: {error}"[:300]}]
             queue.put({"recipe": index, "changes": VARIANTS[index], "domain": domain, "found": found})
     queue.put(None)
 
 
-@click.command()
-@click.argument("domains", type=click.Path(path_type=Path))
-@click.option("--domain", default="tune")
-@click.option("--device", default="cuda")
-@click.option("--seconds", type=float, default=100, help="After so long trainings are brought to an end.")
-@click.option("--processes", type=int, default=12)
-@click.option("--few", is_flag=True, help="A few formulas and steps: to see that it runs.")
-def main(domains: Path, domain: str, device: str, seconds: float, processes: int, few: bool) -> None:
-    """Try all variants."""
+def _try(
+    tasks: list[tuple[str, list[int]]], domains: Path, device: str, seconds: float, few: bool
+) -> list[dict[str, Any]]:
+    """Work on (domain, variants) at once, a process each; print and return what is found."""
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
-    begun = time.monotonic()
+    deadline = time.monotonic() + seconds
     started = [
-        context.Process(target=_work, args=(n, processes, domains, domain, device, seconds, begun, few, queue))
-        for n in range(processes)
+        context.Process(target=_work, args=(indices, domains, domain, device, deadline, few, queue))
+        for domain, indices in tasks
     ]
     for process in started:
         process.start()
+    found: list[dict[str, Any]] = []
     ended = 0
-    while ended < processes and time.monotonic() < begun + seconds + 60:
+    while ended < len(tasks) and time.monotonic() < deadline + 40:
         try:
-            line = queue.get(timeout=5)
-        except Exception:
+            line = queue.get(timeout=2)
+        except Empty:
             continue
-        ended += line is None
-        if line is not None:
-            print(json.dumps(line), flush=True)
+        if line is None:
+            ended += 1
+            continue
+        found.append(line)
+        print(json.dumps(line), flush=True)
     for process in started:
         process.terminate()
+    return found
+
+
+def best_recipe(found: list[dict[str, Any]], most_lost: float = 0.01) -> int:
+    """The variant that reads the tuning domain best, of those that lose at most a point of print at some alpha."""
+
+    def value(line: dict[str, Any]) -> float:
+        before = next((f["print"] for f in line["found"] if f.get("step") == 0), 1.0)
+        ends = [f for f in line["found"] if f.get("alpha", 0.0) > 0 and "print" in f]
+        return max((f["domain"] for f in ends if f["print"] >= before - most_lost), default=-1.0)
+
+    return int(max(found, key=value)["recipe"])
+
+
+@click.command()
+@click.argument("domains", type=click.Path(path_type=Path))
+@click.option("--domain", default="tune", help="The one that recipes are chosen by.")
+@click.option("--report", default="augie,skrivana,miama", help="Those that the best recipe is then tried on.")
+@click.option("--device", default="cuda")
+@click.option("--seconds", type=float, default=95, help="After so long trainings are brought to an end.")
+@click.option("--report-seconds", type=float, default=45)
+@click.option("--processes", type=int, default=12)
+@click.option("--only", default="", help="Numbers of variants, with commas between.")
+@click.option("--few", is_flag=True, help="A few formulas and steps: to see that it runs.")
+def main(
+    domains: Path, domain: str, report: str, device: str, seconds: float, report_seconds: float, processes: int,
+    only: str, few: bool,
+) -> None:  # fmt: skip
+    """Try all variants on one domain, and the best of them on others."""
+    chosen = [int(n) for n in only.split(",")] if only else list(range(len(VARIANTS)))
+    tasks = [(domain, chosen[n::processes]) for n in range(min(processes, len(chosen)))]
+    found = _try(tasks, domains, device, seconds, few)
+    if found and report:
+        best = best_recipe(found)
+        print(json.dumps({"best": best, "changes": VARIANTS[best]}), flush=True)
+        _try([(name, [best]) for name in report.split(",")], domains, device, report_seconds, few)
     print("END", flush=True)
 
 

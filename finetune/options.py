@@ -90,16 +90,16 @@ class Recipe:
     gradient_checkpointing: bool = False
 
 
-# The GPU presets rest on the memory of a 7B checkpoint with LoRA of rank 16 on all layers and gradient checkpointing,
-# measured on an 80 GB card at 40 picture tokens (PyTorch's peak): nf4 6.6 GiB at 2 formulas at once, 7.4 GiB at 8;
-# bf16 16.6 GiB at 2. So 4 bits everywhere, and what is left goes to picture tokens and formulas at once.
+# The GPU presets rest on the memory of a 7B checkpoint in nf4 with LoRA of rank 16 on all layers, measured on an 80 GB
+# card (benchmarks/finetune_large.py): 5.5 GB with an optimizer's state and without the table of embeddings, then 8 MB a
+# token while activations are kept (up to 256 tokens at once), 1.3 MB a token where they are worked out again.
 _GPU = Recipe(load_in_4bit=True, gradient_checkpointing=True)
 PRESETS: dict[str, Recipe] = {
     # The recipe known from the unsloth notebooks for Qwen2-VL and LaTeX: a first look, not the best result.
     "quick": replace(_GPU, batch_size=2, micro_batch_size=2, warmup_steps=5, steps=30, augment=False, patience=0),
     "8gb": replace(_GPU, batch_size=8, micro_batch_size=2, max_picture_tokens=512),
-    "12gb": replace(_GPU, batch_size=8, micro_batch_size=4, max_picture_tokens=1024),
-    "16gb": replace(_GPU, batch_size=16, micro_batch_size=8, max_picture_tokens=1280),
+    "12gb": replace(_GPU, batch_size=8, micro_batch_size=4, max_picture_tokens=768),
+    "16gb": replace(_GPU, batch_size=16, micro_batch_size=4, max_picture_tokens=1280),
     # For the built-in model (28 M parameters), on any device; see docs/finetune.md. LoRA at 1e-3 learned about as
     # much in one pass as all weights at 3e-4, and lost 8 points of ordinary print, not 32 (after two passes). The loss
     # was still falling, so six passes; a formula costs 0.31 CPU seconds in bfloat16, 0.51 in float32. Eight formulas

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import math
@@ -41,7 +42,7 @@ from finetune.result import (
     write_record,
     write_report,
 )
-from finetune.trainer import StopRequest, make_callbacks, make_trainer_class, newest_checkpoint
+from finetune.trainer import EmbeddingOnHost, StopRequest, make_callbacks, make_trainer_class, newest_checkpoint
 
 logger = logging.getLogger(__name__)
 
@@ -283,11 +284,20 @@ def train_model(
     callbacks = make_callbacks(stop)
     if scored and recipe.patience:
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=recipe.patience))
+    # Where weights have 4 bits, memory counts; unsloth has ways of its own.
+    table = EmbeddingOnHost(trainee.loaded.model) if recipe.load_in_4bit and trainee.backend == "trl" else None
+    home = table.back if table else contextlib.nullcontext
+
+    def score_now() -> Scores:
+        with home():
+            return score_pairs(read_examples(trainee.loaded, scored))
+
     trainer_class = make_trainer_class(
-        lambda: score_pairs(read_examples(trainee.loaded, scored)),
+        score_now,
         report,
         recipe.micro_batch_size,
         is_adapter=recipe.method == "lora",
+        switches_checkpointing=trainee.backend == "trl",
     )
     rows = Dataset.from_dict({"row": list(range(len(examples)))})
     trainer = trainer_class(
@@ -303,7 +313,11 @@ def train_model(
     if resume_from is not None:
         collator.batches_made = int(resume_from.name.rpartition("-")[2])
         report(f"going on from step {collator.batches_made}")
+    if table:
+        table.move_out()
     trainer.train(resume_from_checkpoint=None if resume_from is None else str(resume_from))
+    if table:
+        table.come_back()
     return trainer
 
 

@@ -31,6 +31,7 @@ from finetune.options import PRESETS, FinetuneOptions, options_from_json, option
 from finetune.readers import Row, read_reviewed, read_rows
 from finetune.result import find_license
 from finetune.train import rehearsed_part, run, scored_part
+from finetune.trainer import EmbeddingOnHost, set_checkpointing
 from tests.tiny_qwen2_vl import tokenizer_folder, write_tiny_qwen2_vl
 
 # For processes of their own, which do not see pytest's path.
@@ -380,9 +381,7 @@ def test_micro_batches_add_up_to_the_whole_batch(options: FinetuneOptions, tmp_p
 
 def test_spoiled_tokens_are_those_of_answers_and_the_labels_stay_right(tiny: Path, tmp_path: Path) -> None:
     loaded, example, clean = collate(tiny, conversation("a+b-c+d-e+f-g+h"), 1, tmp_path)
-    collators = [
-        AnswerCollator(loaded.processor, 28, max_picture_tokens=64, token_noise=0.5, seed=1) for _ in range(2)
-    ]
+    collators = [AnswerCollator(loaded.processor, 28, max_picture_tokens=64, token_noise=0.5, seed=1) for _ in range(2)]
     spoiled, again = (collator([example]) for collator in collators)
     assert (spoiled["labels"] == clean["labels"]).all()
     changed = spoiled["input_ids"] != clean["input_ids"]
@@ -562,6 +561,37 @@ def test_out_of_memory_shrinks_the_micro_batch_and_changes_nothing(
     expected, found = losses(finished.output), losses(tmp_path / "out")
     assert len(found) == 4
     assert found == pytest.approx(expected, rel=0.02)  # bfloat16 rounds otherwise where rows are padded otherwise
+
+
+def test_the_embeddings_work_from_the_host_and_come_back(options: FinetuneOptions, tmp_path: Path) -> None:
+    loaded = load_model_and_processor(options.model, "cpu")
+    data = check_data(read_rows(options.data[0]), (), (), AnyLabel(), tmp_path, held_out_share=0, seed=0)
+    (piece,) = split_batch(AnswerCollator(loaded.processor, 28, max_picture_tokens=64)(data.train[:3]), 3)
+    expected = loaded.model(**piece).loss.item()
+    embeddings = EmbeddingOnHost(loaded.model)
+    embeddings.move_out()
+    assert loaded.model(**piece).loss.item() == expected
+    with embeddings.back():
+        assert not loaded.model.get_input_embeddings()._forward_hooks
+    assert loaded.model.get_input_embeddings()._forward_hooks
+    embeddings.come_back()
+    assert not loaded.model.get_input_embeddings()._forward_pre_hooks
+
+
+def test_checkpointing_is_switched_off_for_small_pieces_and_changes_nothing(
+    options: FinetuneOptions, finished: FinetuneOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switched: list[bool] = []
+
+    def note(model: object, is_on: bool) -> None:
+        switched.append(is_on)
+        set_checkpointing(model, is_on)
+
+    monkeypatch.setattr("finetune.trainer.set_checkpointing", note)
+    monkeypatch.setattr("finetune.trainer.CHECKPOINT_ABOVE_TOKENS", 300)
+    run(replace(options, gradient_checkpointing=True, micro_batch_size=3, output=tmp_path / "out"))
+    assert set(switched) == {True, False}  # pieces of three rows and of one
+    assert losses(tmp_path / "out") == pytest.approx(losses(finished.output), rel=0.02)
 
 
 # --- options -------------------------------------------------------------------------------------------------------
