@@ -107,8 +107,15 @@ def _docproc(*arguments: object) -> float:
 @click.option("--second", type=int, default=60, help="Inline formulas of volume 2; half as many displays.")
 @click.option("--epochs", type=float, help="As docproc finetune; by default the preset's.")
 @click.option("--adapter", type=click.Path(path_type=Path), help="Take this result of finetune instead of training.")
+@click.option("--no-tuning", is_flag=True, help="Stop after the review; the next call goes on from there.")
 def main(
-    files: tuple[Path, ...], output: Path, first: int, second: int, epochs: float | None, adapter: Path | None
+    files: tuple[Path, ...],
+    output: Path,
+    first: int,
+    second: int,
+    epochs: float | None,
+    adapter: Path | None,
+    no_tuning: bool,
 ) -> None:
     """Go through the loop and print what it gained."""
     output.mkdir(parents=True, exist_ok=True)
@@ -121,13 +128,21 @@ def main(
         truths[name] = write_volume(chosen, output / name, seed=start + 1)
     volumes = [output / name for name in truths]
     database = output / "out" / "docproc.db"
-    figures: dict[str, Any] = {"run_s": round(_docproc("run", *volumes, "-o", output / "out"))}
-    with FormulaStore.open(database) as store:
-        for name, truth in truths.items():
-            found = compare(store, name, truth)
-            figures[f"{name} before"] = f"{sum(not right for *_, right in found)} of {len(found)} to correct"
-        for identity, latex, right in compare(store, "volume-1.pdf", truths["volume-1.pdf"]):
-            store.review_formula(identity, "accept" if right else "correct", REVIEWER, None if right else latex)
+    noted = output / "figures.json"
+    if noted.exists():
+        figures: dict[str, Any] = json.loads(noted.read_text())
+    else:
+        figures = {"run_s": round(_docproc("run", *volumes, "-o", output / "out"))}
+        with FormulaStore.open(database) as store:
+            for name, truth in truths.items():
+                found = compare(store, name, truth)
+                figures[f"{name} before"] = f"{sum(not right for *_, right in found)} of {len(found)} to correct"
+            for identity, latex, right in compare(store, "volume-1.pdf", truths["volume-1.pdf"]):
+                store.review_formula(identity, "accept" if right else "correct", REVIEWER, None if right else latex)
+        noted.write_text(json.dumps(figures))
+    if no_tuning:
+        click.echo(json.dumps(figures, indent=1))
+        return
     tuned = adapter or output / "ours"
     if adapter is None:
         more = ("--epochs", epochs) if epochs else ()

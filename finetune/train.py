@@ -25,6 +25,7 @@ from finetune.backends import (
     load_trainee,
     require_packages,
 )
+from finetune.blend import Blend, choose_share
 from finetune.collator import AnswerCollator
 from finetune.dataset import CheckedData, Example, check_data, load_checked
 from finetune.evaluate import Scores, read_examples, score_pairs
@@ -47,12 +48,14 @@ from finetune.trainer import EmbeddingOnHost, StopRequest, make_callbacks, make_
 logger = logging.getLogger(__name__)
 
 # A score in between is a sign, not the result: so many formulas are read for it (a CPU core reads 3–10 a second).
-SCORED_IN_BETWEEN = 100
-SCORES_A_RUN = 8
-# Share of `keep` formulas in every batch, where there are any.
-KEEP_SHARE = 0.25
+SCORED_IN_BETWEEN = 50
+SCORES_A_RUN = 4
+# Share of `keep` formulas among those trained on, where there are any; with a quarter, print lost 7 points in 80 steps.
+KEEP_SHARE = 0.5
 # One in so many `keep` formulas is for scoring, the others are for training.
 KEEP_SCORED = 4
+# What of their score may be lost; where more is, less of what was learned is taken over (blend.py).
+MOST_LOST = 0.01
 # Typeset formulas in the fonts of the built-in model's training (finetune/pretrain/keep_pack.py).
 REHEARSAL = Path(__file__).parent / "keep.parquet"
 
@@ -96,6 +99,7 @@ def run(options: FinetuneOptions, report: Callable[[str], None] = logger.info) -
         + "".join(f"\n  {count} × {reason}" for reason, count in reasons.items())
     )
     trainee = load_trainee(options, recipe, backend)
+    blend = Blend(trainee.model) if data.keep else None
     stop = StopRequest()
     with stop.on_signals(report):
         if not options.resume or record is None:
@@ -114,6 +118,11 @@ def run(options: FinetuneOptions, report: Callable[[str], None] = logger.info) -
         if stop.is_asked:
             return _result(options.output, record, data, is_interrupted=True)
         trainee.model.eval()
+        if blend is not None:
+            known = record["scores"]["keep_before"]["exact_match"]
+            record["share"] = choose_share(
+                blend, lambda: _score_keep(trainee, data).exact_match, known, MOST_LOST, report
+            )
         record["scores"].update(_score_all("after", trainee, data, report))
     if is_first():
         _write_result(options, recipe, trainee, record, trainer.state.log_history, report)
@@ -197,10 +206,14 @@ def _score_all(when: str, trainee: Trainee, data: CheckedData, report: Callable[
     report(f"{when}: {scores}" if scores.count else "nothing is held out: no scores")
     found = {when: scores.to_json(), f"{when}_details": score(pairs)}
     if data.keep:
-        kept = score_pairs(read_examples(trainee.loaded, scored_part(data.keep)))
+        kept = _score_keep(trainee, data)
         report(f"{when}, on what it should keep: {kept}")
         found[f"keep_{when}"] = kept.to_json()
     return found
+
+
+def _score_keep(trainee: Trainee, data: CheckedData) -> Scores:
+    return score_pairs(read_examples(trainee.loaded, scored_part(data.keep)))
 
 
 def train_model(

@@ -23,6 +23,7 @@ from docproc.prompt import PROMPT, conversation
 from docproc.qwen2_vl import Qwen2VLRecognizer
 from docproc.records import Box, Formula, FormulaKind, FoundPage, PageKind, Region, Status
 from docproc.store import FormulaStore
+from finetune.blend import Blend, choose_share
 from finetune.collator import IGNORED, AnswerCollator, augmented, split_batch
 from finetune.dataset import check_data, load_checked, load_picture
 from finetune.evaluate import Scores, score_pairs
@@ -416,6 +417,25 @@ def test_augmentation_keeps_the_ink_and_is_repeatable() -> None:
         assert result.dtype == np.uint8
         assert result.min() < 140
         assert np.median(result) > 180
+
+
+def test_a_blend_takes_as_much_of_the_new_as_keeps_the_old() -> None:
+    import torch
+
+    model = torch.nn.Linear(2, 2, bias=False)
+    before = model.weight.detach().clone()
+    blend = Blend(model)
+    with torch.no_grad():
+        model.weight += 1
+    lines: list[str] = []
+    # Of what was known, a tenth is lost with all that was learned.
+    def kept() -> float:
+        return 0.9 - 0.1 * float((model.weight - before).detach().mean())
+
+    share = choose_share(blend, kept, 0.9, 0.06, lines.append)
+    assert share == 0.55
+    assert torch.allclose(model.weight, before + 0.55)
+    assert len(lines) == 4
 
 
 # --- training ------------------------------------------------------------------------------------------------------
