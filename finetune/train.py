@@ -43,7 +43,14 @@ from finetune.result import (
     write_record,
     write_report,
 )
-from finetune.trainer import EmbeddingOnHost, StopRequest, make_callbacks, make_trainer_class, newest_checkpoint
+from finetune.trainer import (
+    EmbeddingOnHost,
+    StopRequest,
+    has_tied_embeddings,
+    make_callbacks,
+    make_trainer_class,
+    newest_checkpoint,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -298,7 +305,8 @@ def train_model(
     if scored and recipe.patience:
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=recipe.patience))
     # Where weights have 4 bits, memory counts; unsloth has ways of its own.
-    table = EmbeddingOnHost(trainee.loaded.model) if recipe.load_in_4bit and trainee.backend == "trl" else None
+    can_wait = recipe.load_in_4bit and trainee.backend == "trl" and not has_tied_embeddings(trainee.loaded.model)
+    table = EmbeddingOnHost(trainee.loaded.model) if can_wait else None
     home = table.back if table else contextlib.nullcontext
 
     def score_now() -> Scores:

@@ -221,6 +221,12 @@ class EmbeddingOnHost:
         self._table.to(self._device)
 
 
+def has_tied_embeddings(model: Any) -> bool:
+    """Whether the table is also what the logits are computed with, as in the 2B model: it is needed on the GPU then."""
+    head = model.get_output_embeddings()
+    return head is not None and head.weight is model.get_input_embeddings().weight
+
+
 def set_checkpointing(model: Any, is_on: bool) -> None:
     """Switch gradient checkpointing, once it is set up, for the next forward pass; costs next to nothing."""
     for module in model.modules():

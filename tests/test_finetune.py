@@ -32,7 +32,7 @@ from finetune.options import PRESETS, FinetuneOptions, options_from_json, option
 from finetune.readers import Row, read_reviewed, read_rows
 from finetune.result import find_license
 from finetune.train import rehearsed_part, run, scored_part
-from finetune.trainer import EmbeddingOnHost, set_checkpointing
+from finetune.trainer import EmbeddingOnHost, has_tied_embeddings, set_checkpointing
 from tests.tiny_qwen2_vl import tokenizer_folder, write_tiny_qwen2_vl
 
 # For processes of their own, which do not see pytest's path.
@@ -595,6 +595,7 @@ def test_the_embeddings_work_from_the_host_and_come_back(options: FinetuneOption
         assert not loaded.model.get_input_embeddings()._forward_hooks
     assert loaded.model.get_input_embeddings()._forward_hooks
     embeddings.come_back()
+    assert has_tied_embeddings(loaded.model)  # the 2B configuration: there it must not be moved from a GPU
     assert not loaded.model.get_input_embeddings()._forward_pre_hooks
 
 
