@@ -5,7 +5,8 @@ r"""Damaged formulas: how many are noticed, repaired, and changed wrongly.
 
 A row of the file holds the true formula, the formula after one known edit, and the glyphs that pdflatex sets for the
 true one with their places, as docproc reads them from a PDF. Each is judged twice: without the glyphs, as on a scan,
-and with them, as on a born-digital page. Right is what has the truth's `match_key`; a wrong change is any other formula than the damaged
+and with them, as on a born-digital page.
+Right is what has the truth's `match_key`; a wrong change is any other formula than the damaged
 one and the true one.
 """
 

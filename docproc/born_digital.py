@@ -73,7 +73,7 @@ def _find_in_column(
     """Regions of one column with their rows; `links` notes (by id) which region goes on from which."""
     rows, size = column.rows, column.body_size
     displays = gather_displays(rows, column.layout, size)
-    found = [(display.rows[0], _display_region(display, layer.rules, size)) for display in displays]
+    found = [(display.rows[0], _display_region(display, rows, layer.rules, size)) for display in displays]
     shown = [region.box for _, region in found]
     hosts = _host_fragments(rows, column.pieces)
     before_line: Mark | None = None
@@ -91,11 +91,15 @@ def _find_in_column(
                 box = _with_rules(box, layer.rules, row.size)
             inside = [rule for rule in layer.rules if _touches(rule, box) and not (row.is_table and rule.width > 40)]
             guests = hosts.fragments.get(id(piece[0]), [])
-            is_sure = is_whole(row.marks, piece, before_line) and not guests and not _has_strangers(rows, piece, box)
+            has_sure_ends = is_whole(row.marks, piece, before_line)
+            is_sure = has_sure_ends and not guests and not _has_strangers(rows, piece, box)
             latex = write_latex(piece, row.y, row.size, inside, body_font) if is_sure else None
             symbols, inks = describe_glyphs([*piece, *guests]), _ink_boxes([*piece, *guests])
             box = Box.around([box, *(mark.ink for mark in guests)])
-            region = Region(FormulaKind.INLINE, box, glyph_latex=latex, glyph_symbols=symbols, glyph_boxes=inks)
+            is_alone = has_sure_ends and (is_sure or not _has_strangers(rows, [*piece, *guests], box))
+            region = Region(
+                FormulaKind.INLINE, box, glyph_latex=latex, glyph_symbols=symbols, glyph_boxes=inks, is_whole=is_alone
+            )
             if broken is not None and piece[0] is row.marks[0]:
                 links[id(region)] = broken
             found.append((row, region))
@@ -162,7 +166,7 @@ def _has_strangers(rows: Sequence[Row], piece: Sequence[Mark], box: Box) -> bool
     return False
 
 
-def _display_region(display: Display, rules: Sequence[Box], size: float) -> Region:
+def _display_region(display: Display, rows: Sequence[Row], rules: Sequence[Box], size: float) -> Region:
     box = _with_rules(Box.around(mark.ink for mark in display.marks), rules, size)
     lines = line_boxes(display)
     return Region(
@@ -170,6 +174,7 @@ def _display_region(display: Display, rules: Sequence[Box], size: float) -> Regi
         box,
         glyph_symbols=describe_glyphs(display.marks),
         glyph_boxes=_ink_boxes(display.marks),
+        is_whole=not _has_strangers(rows, display.marks, box),
         lines=tuple(lines) if len(lines) > 1 else (), equation_number=display.number,
     )  # fmt: skip
 

@@ -55,6 +55,7 @@ def _words(shown: Shown) -> str:
         f"picture:   {shown.picture or 'none: read from the text layer, and the document has gone'}",
         f"latex:     {entry.latex}",
         *([f"as read:   {entry.latex_raw}"] if entry.latex_raw != entry.latex else []),
+        f"spoken:    {shown.row()['spoken']}",
         f"mathml:    {entry.mathml or 'none'}",
         f"text:      {entry.text_before} […] {entry.text_after}",
         *(f"mentioned: page {m.page}: {m.sentence}" for m in shown.mentions),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from docproc.database import explained
 from docproc.errors import InputError
+from docproc.latex.speech import speak
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -59,6 +60,9 @@ def html_parts(store: FormulaStore, entries: Iterable[Entry], *, pictures: bool)
 def _article(entry: Entry) -> str:
     number = f" ({escape(entry.equation_number)})" if entry.equation_number else ""
     mathml = entry.mathml or f"<code>{escape(entry.latex)}</code>"
+    spoken = speak(entry.latex)
+    if spoken:
+        mathml = f'<div role="math" aria-label="{escape(spoken)}">{mathml}</div>'
     problems = f" · {escape('; '.join(entry.problems))}" if entry.problems else ""
     return (
         f'<article id="f{entry.id}"><p>{escape(entry.text_before)}</p>\n{mathml}\n<p>{escape(entry.text_after)}</p>\n'

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from docproc.fragments import settle_fragments
-from docproc.latex.judge import judge
+from docproc.latex.judge import Verdict, judge
 from docproc.recognition import Recognizer, Unread, recognize_all
 from docproc.records import Failure, Formula, FormulaKind, FoundPage, Recognition, Region, Status
+from docproc.second_reading import read_doubtful_again
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,12 +45,14 @@ def read_formulas(
         For each page its formulas by position, and a failure for each that could not be read.
     """
     crops: dict[str, np.ndarray] = {}
+    owners: dict[str, Region] = {}
     keys: dict[tuple[int, int], str] = {}
     for page_index, page in enumerate(pages):
         for region_index, region in enumerate(page.regions):
             if region.crop is not None:
                 key = keys[page_index, region_index] = crop_sha256(region.crop)
                 crops.setdefault(key, region.crop)
+                owners.setdefault(key, region)
     known = store.known_recognitions(
         list(crops), recognizer.name, excluding=places, confident_of_others=keeps_confident
     )
@@ -57,7 +60,13 @@ def read_formulas(
     readings: dict[str, Recognition | Unread] = {key: reading for key, (_, reading) in known.items()}
     unknown = [key for key in crops if key not in readings]
     read = recognize_all(recognizer, [crops[key] for key in unknown], batch_size)
-    readings.update(zip(unknown, read, strict=True))
+    readings |= read_doubtful_again(
+        recognizer,
+        crops,
+        dict(zip(unknown, read, strict=True)),
+        lambda key, reading: _judge(owners[key], reading),
+        batch_size,
+    )
     results = []
     for page_index, page in enumerate(pages):
         formulas, failures = [], []
@@ -86,16 +95,19 @@ def crop_sha256(crop: np.ndarray) -> str:
     return digest.hexdigest()
 
 
-def _formula(region: Region, position: int, reading: Recognition, model: str, image_sha256: str) -> Formula:
-    is_display = region.kind is FormulaKind.DISPLAY
-    verdict = judge(
+def _judge(region: Region, reading: Recognition) -> Verdict:
+    return judge(
         reading.latex,
         reading.stop_reason,
         reading.confidence,
         region.glyph_symbols,
-        region.glyph_boxes,
-        is_display=is_display,
+        region.glyph_boxes if region.is_whole else None,
+        is_display=region.kind is FormulaKind.DISPLAY,
     )
+
+
+def _formula(region: Region, position: int, reading: Recognition, model: str, image_sha256: str) -> Formula:
+    verdict = _judge(region, reading)
     # Glyphs that spell a formula out cannot also testify for it: `verified` takes a second witness.
     is_own_witness = model == TEXT_LAYER and verdict.status is Status.VERIFIED
     return Formula(

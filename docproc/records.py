@@ -197,6 +197,8 @@ class Region:
     """Evidence: LaTeX meaning of each glyph under the box in reading order, `?` where unknown; empty for scans."""
     glyph_boxes: tuple[tuple[float, float, float, float, float], ...] = ()
     """Of each of these glyphs left, top, right, bottom of its ink and the size of its font, in points."""
+    is_whole: bool = True
+    """Whether the page leaves no doubt that the formula begins and ends where it was cut."""
     text_before: str = ""
     """Up to 120 characters of prose before the formula, for search."""
     text_after: str = ""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from docproc.database import explained
 from docproc.entries import Entry, entries_by_id
 from docproc.errors import InputError, OutputError
+from docproc.latex.speech import speak
 from docproc.records import Box
 from docproc.structural_search import similar_formulas
 
@@ -43,6 +44,7 @@ class Shown:
         """For printing as JSON."""
         return {
             **self.entry.row(),
+            "spoken": speak(self.entry.latex),
             "picture": None if self.picture is None else str(self.picture),
             "references": [
                 {"page": m.page, "label": m.label, "sentence": m.sentence} for m in self.mentions

@@ -49,7 +49,7 @@ def compare_with_glyphs(latex: str, glyph_symbols: tuple[str, ...]) -> Evidence:
     glyphs = [mark for symbol in glyph_symbols for mark in glyph_marks(symbol)]
     unknown = sum(glyph.symbol == "?" for glyph in glyphs)
     named = [glyph for glyph in glyphs if glyph.symbol != "?"]
-    has_other_variant = _variants(named) != _variants(marks)
+    has_other_variant = _variants(named) != _variants(marks) or _slanted(named) != _slanted(marks)
     known, marks = _without_variants(named), _without_variants(marks)
     on_page, read = Counter(mark.symbol for mark in known), Counter(mark.symbol for mark in marks)
     unsure = Counter(mark.symbol for mark in [*marks, *known] if mark.is_unsure)
@@ -93,6 +93,10 @@ def _style_differences(known: list[Mark], marks: list[Mark]) -> list[str]:
     page = Counter((mark.symbol, mark.style) for mark in known if mark.style)
     read = Counter((mark.symbol, mark.style) for mark in marks if mark.style)
     return [f"{symbol} is {style} on the page" for symbol, style in (page - read)]
+
+
+def _slanted(marks: list[Mark]) -> Counter[str]:
+    return Counter(mark.symbol for mark in marks if mark.is_slanted and mark.symbol.isalpha())
 
 
 def _variants(marks: list[Mark]) -> Counter[str]:

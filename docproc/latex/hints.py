@@ -49,6 +49,17 @@ def find_hints(latex: str) -> tuple[str, ...]:
     return tuple(hints)
 
 
+def is_complete(latex: str) -> bool:
+    """Whether nothing seems to be missing at the ends: brackets pair, and no sign stands where a term should."""
+    try:
+        items = fold(parse(latex).items)
+    except LatexError:
+        return False
+    opened, closed = _count_brackets(items)
+    ends = [item.text for item in (items[:1] + items[-1:]) if isinstance(item, Symbol)]
+    return opened == closed and not any(text in _ENDS_WITH and text not in ("-", r"\in") for text in ends)
+
+
 def _has_stray_row_end(items: list[Node]) -> bool:
     """TeX ignores such a row end, KaTeX and MathJax break the line there."""
     for item in items:

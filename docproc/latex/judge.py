@@ -8,7 +8,7 @@ from docproc.latex.canonical import canonical
 from docproc.latex.check import check
 from docproc.latex.confusions import settle_by_glyphs
 from docproc.latex.evidence import Agreement, compare_with_glyphs
-from docproc.latex.hints import REPEATS, find_hints
+from docproc.latex.hints import REPEATS, find_hints, is_complete
 from docproc.latex.places import Placing, Rect, compare_places
 from docproc.latex.repair import UNWRAPPED, is_wrapped, repair
 from docproc.records import Status
@@ -52,7 +52,8 @@ def judge(
         confidence: 0–1.
         glyph_symbols: LaTeX meaning of each glyph under the formula from left to right, `?` where unknown; empty
             for a scan.
-        glyph_boxes: Ink and font size of each; None if they are not known: then nothing is verified.
+        glyph_boxes: Ink and font size of each; None if they are not known, or where the formula was cut is in doubt:
+            then nothing is verified.
         is_display: For the MathML.
 
     Returns:
@@ -97,5 +98,5 @@ def judge(
         problems.append(f"confidence is only {confidence:.2f}")
     if problems:
         return Verdict(latex, Status.SUSPECT, tuple(problems), checked.mathml, repairs)
-    is_verified = placing.is_known and confidence >= VERIFIED_FROM and not changes
+    is_verified = placing.is_known and confidence >= VERIFIED_FROM and not changes and is_complete(latex)
     return Verdict(latex, Status.VERIFIED if is_verified else Status.OK, (), checked.mathml, repairs)

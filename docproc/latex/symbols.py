@@ -52,6 +52,8 @@ class Mark(NamedTuple):
     symbol: str
     style: str = ""
     is_unsure: bool = False
+    is_slanted: bool = False
+    """Bold and italic, where bold upright letters look otherwise."""
 
 
 def visible_symbols(latex: str) -> tuple[str, ...]:
@@ -89,7 +91,12 @@ def glyph_marks(symbol: str) -> tuple[Mark, ...]:
         style, symbol = _GLYPH_STYLES.get(match.group(1), ""), match.group(2)
     if symbol == "?":
         return (Mark("?", "", True),)
-    return tuple(mark for look in LOOKS.get(symbol, (symbol,)) for mark in _marks(look, style, False))
+    is_slanted = match is not None and match.group(1) == r"\bm"
+    return tuple(
+        mark._replace(is_slanted=is_slanted)
+        for look in LOOKS.get(symbol, (symbol,))
+        for mark in _marks(look, style, False)
+    )
 
 
 def is_stacked(latex: str) -> bool:
@@ -161,7 +168,8 @@ def _walk_symbol(item: Symbol, out: list[Mark], is_tall: bool) -> None:
     for token in _TOKEN.findall(item.text):
         if token not in ("~", " "):
             is_word_mark = token in _WORD_MARKS or not token.isascii()
-            out.extend(_marks(token, style, is_tall or is_word_mark or item.font == "sc"))
+            marks = _marks(token, style, is_tall or is_word_mark or item.font == "sc")
+            out.extend(mark._replace(is_slanted=item.font == "bm") for mark in marks)
 
 
 def _walk_command(item: Command, out: list[Mark], is_tall: bool) -> None:
