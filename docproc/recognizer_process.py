@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from docproc.errors import DependencyError, DocprocError
 from docproc.recognition import BatchLostError, OutOfMemoryError
-from docproc.workers import death_of, end_with_parent, name_process
+from docproc.workers import REAPING_SECONDS, death_of, end_with_parent, name_process
 
 if TYPE_CHECKING:
     import numpy as np
@@ -120,7 +120,7 @@ class RecognizerProcess:
         return value
 
     def _ended(self) -> _EndedError:
-        self._process.join(1)
+        self._process.join(REAPING_SECONDS)
         code = self._process.exitcode
         self._end()
         reason = death_of(code).replace("its worker", "the model's process")

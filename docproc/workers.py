@@ -23,6 +23,9 @@ from docproc.sandbox import confine, limit_processor_time, limit_resources
 
 # How often the dispatcher looks at deadlines.
 _TICK_SECONDS = 0.5
+REAPING_SECONDS = 20.0
+"""How long to wait for the exit code of a process that closed its pipe: freeing its memory takes a while on a busy
+machine, and the code tells a kill from a crash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +165,7 @@ class WorkerPool:
                 try:
                     result = connection.recv()
                 except (EOFError, OSError):
-                    worker.process.join(1)
+                    worker.process.join(REAPING_SECONDS)
                     result = Lost(death_of(worker.process.exitcode))
                     was_killed = worker.process.exitcode == -signal.SIGKILL
                     self._replace(worker, workers)

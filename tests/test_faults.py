@@ -50,7 +50,7 @@ def undisturbed(book: Path, docproc: Docproc, tmp_path_factory: pytest.TempPathF
 
 
 def test_ten_kills_and_the_same_rows(tmp_path: Path) -> None:
-    soak = run_soak(kills=10, seed=3, pages=18, folder=tmp_path)
+    soak = run_soak(kills=10, seed=3, pages=12, folder=tmp_path)
     assert soak.wrong == []
     assert sum(soak.kills.values()) >= 10
     assert len(soak.kills) >= 3, "page process, recognizer, parent, all, in a transaction, in the Markdown"
