@@ -84,6 +84,7 @@ def wait(browser: WebDriver, condition: Callable[[WebDriver], object]) -> object
 def keep_picture(browser: WebDriver, name: str) -> None:
     folder = os.environ.get("DOCPROC_SCREENSHOTS")
     if folder:
+        wait(browser, lambda b: b.find_elements(By.CSS_SELECTOR, "html[data-drawn]"))
         time.sleep(1.0)  # fonts and pictures fade in
         browser.save_screenshot(str(Path(folder) / f"review-{name}.png"))
 
@@ -300,10 +301,12 @@ def test_what_a_hostile_document_holds_does_nothing(browser: WebDriver, tmp_path
         for path in [*paths, *(f"/formulas/{number}" for number in range(1, count + 1))]:
             browser.get(place + path)
             assert "alert(1)" in browser.page_source, path
+            wait(browser, lambda b: b.find_elements(By.CSS_SELECTOR, "html[data-drawn]"))
             assert_harmless(browser, place)
         # What is typed is drawn at once, by another way than what is stored.
         for latex in HOSTILE_LATEX[:6]:
             browser.get(f"{place}/formulas/2")
+            wait(browser, lambda b: b.find_elements(By.CSS_SELECTOR, "html[data-drawn]"))
             browser.execute_script(
                 "const e = document.getElementById('latex'); e.value = arguments[0]; "
                 "e.dispatchEvent(new Event('input'))",
@@ -366,6 +369,7 @@ def test_everything_that_can_be_used_has_a_name(browser: WebDriver, address: str
         browser.execute_script("document.querySelectorAll('details').forEach(d => { d.open = true })")
         for element in browser.find_elements(By.CSS_SELECTOR, "a, button, input:not([type=hidden]), textarea, select"):
             assert element.accessible_name, f"{place}: {element.get_attribute('outerHTML')}"
+    wait(browser, lambda b: b.find_elements(By.CSS_SELECTOR, "html[data-drawn]"))
     assert browser.find_elements(By.CSS_SELECTOR, ".katex-mathml math"), "formulas are there for screen readers"
 
 

@@ -2,6 +2,7 @@
 // Formulas are drawn by KaTeX, which never runs what they hold (trust: false) and gives MathML to screen readers.
 const OPTIONS = { throwOnError: true, trust: false, strict: "ignore", maxExpand: 1000, maxSize: 50 };
 const CHECK_AFTER_MS = 150;
+const CHUNK_MS = 30;
 
 function draw(element, latex, displayMode) {
   const drawn = document.createElement("span");
@@ -14,9 +15,32 @@ function draw(element, latex, displayMode) {
   }
 }
 
-for (const element of document.querySelectorAll(".math[data-latex]")) {
-  draw(element, element.dataset.latex, element.dataset.display === "1");
+// KaTeX has 280 kB, and sixty formulas take a tenth of a second: the page is painted first, with its boxes and LaTeX.
+function load(address) {
+  return new Promise((done, failed) => {
+    const script = document.createElement("script");
+    script.src = address;
+    script.addEventListener("load", done);
+    script.addEventListener("error", failed);
+    document.head.append(script);
+  });
 }
+const painted = new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+const ready = painted.then(() => load("/static/katex/katex.min.js")).then(() => load("/static/katex/mhchem.min.js"));
+
+async function drawAll() {
+  await ready;
+  let begun = performance.now();
+  for (const element of document.querySelectorAll(".math[data-latex]")) {
+    if (!element.dataset.isTyped) draw(element, element.dataset.latex, element.dataset.display === "1");
+    if (performance.now() - begun > CHUNK_MS) {
+      await new Promise((done) => setTimeout(done));
+      begun = performance.now();
+    }
+  }
+  document.documentElement.dataset.drawn = "1";
+}
+drawAll();
 
 const picture = document.querySelector(".sheet image");
 if (picture) {
@@ -49,6 +73,9 @@ if (form && editor) {
   const show = async () => {
     const latex = editor.value;
     const number = ++asked;
+    rendered.dataset.isTyped = "1";
+    await ready;
+    if (number !== asked) return;
     if (save) save.disabled = !latex.trim();
     rendered.classList.toggle("stale", draw(rendered, latex, rendered.dataset.display === "1") !== "");
     const body = new URLSearchParams({ latex, csrf: form.elements.csrf.value });
