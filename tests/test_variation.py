@@ -3,6 +3,7 @@
 import json
 import lzma
 import random
+import shutil
 
 import pytest
 
@@ -68,3 +69,18 @@ def test_a_variant_keeps_the_first_and_the_last_layers():
     result = model.load_state_dict(kept, strict=False)
     assert not result.unexpected_keys
     assert set(result.missing_keys) <= {"lm_head.weight"}
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+def test_a_reading_is_compared_in_the_font_of_its_picture():
+    r"""In a sans-serif family `\mathsf{1}` looks like `1`; in Computer Modern sans serif can be told apart."""
+    from finetune.pretrain.render_scores import match_in_family
+
+    pairs = [
+        (r"\mathsf{1}", "1", "cmbright"),
+        (r"\mathsf{2}", "2", "cm"),
+        (r"\frac{a}{b}", r"\frac{a}{b}", "newtx"),
+        (r"\frac{a}{b}", r"\frac{a}{", "newtx"),
+        (r"\undefinedcommand", "x", "cm"),
+    ]
+    assert match_in_family(pairs) == [True, False, True, False, None]

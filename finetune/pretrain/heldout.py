@@ -27,6 +27,8 @@ from finetune.pretrain.sources import Formula, load_formulas, split_inks
 from finetune.pretrain.typeset import FAMILIES, Job, typeset
 
 IM2LATEX = "glingley/BME450-project"
+_PATIENCE = 120.0
+"""Seconds for a run of TeX: the sets must be the same on a busy machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class Picture:
     set: str
     kind: str
     source: str
+    family: str = ""
+    """Font family that it is set in; empty for what is not typeset."""
 
     def ink(self, most_cells: int = 800) -> NDArray[np.uint8]:
         """On a canvas of whole cells, 255 = ink."""
@@ -65,7 +69,7 @@ def draw_formulas(
         found = [draw_neighbors(rng, f.display) if context else (("", "", "", ""), False) for f in part]
         jobs = [Job(f.latex, f.display, *n) for f, (n, _) in zip(part, found, strict=True)]
         family = "cm" if small else rng.choice(list(FAMILIES))
-        sheet = typeset(jobs, family=family, points=10 if small else rng.choice([10, 11, 12]))
+        sheet = typeset(jobs, family=family, points=10 if small else rng.choice([10, 11, 12]), most_seconds=_PATIENCE)
         if sheet is None:
             continue
         import pymupdf
@@ -80,7 +84,8 @@ def draw_formulas(
             if worse:
                 crop = degrade(crop, rng, 1.0)
             f = part[i]
-            pictures.append(Picture(crop.grey, f.target, name, "display" if f.display else "inline", f.source))
+            kind = "display" if f.display else "inline"
+            pictures.append(Picture(crop.grey, f.target, name, kind, f.source, family))
     return pictures[:count]
 
 
@@ -93,7 +98,7 @@ def draw_written(inks: list[Ink], name: str, rng: random.Random) -> list[Picture
 def draw_empty(count: int, rng: random.Random) -> list[Picture]:
     """Pictures without a formula."""
     jobs = [Job(draw_prose(rng)) for _ in range(count // 2)]
-    sheet = typeset(jobs, family="lm")
+    sheet = typeset(jobs, family="lm", most_seconds=_PATIENCE)
     pictures = [draw_nothing(rng) for _ in range(count - count // 2)]
     if sheet:
         import pymupdf
@@ -136,9 +141,8 @@ def save_sets(pictures: list[Picture], path: Path) -> None:
         for n, p in enumerate(pictures):
             name = f"{p.set}/{n:05d}.png"
             archive.writestr(name, cv2.imencode(".png", p.grey, [cv2.IMWRITE_PNG_COMPRESSION, 9])[1].tobytes())
-            lines.append(
-                json.dumps({"image": name, "latex": p.latex, "set": p.set, "kind": p.kind, "source": p.source})
-            )
+            label = {"image": name, "latex": p.latex, "set": p.set, "kind": p.kind, "source": p.source}
+            lines.append(json.dumps(label | ({"family": p.family} if p.family else {})))
         archive.writestr("labels.jsonl", "\n".join(lines) + "\n")
 
 
@@ -149,7 +153,8 @@ def load_sets(path: Path) -> list[Picture]:
         pictures = []
         for r in records:
             grey = cv2.imdecode(np.frombuffer(archive.read(r["image"]), np.uint8), cv2.IMREAD_GRAYSCALE)
-            pictures.append(Picture(np.asarray(grey, np.uint8), r["latex"], r["set"], r["kind"], r["source"]))
+            names = (r["latex"], r["set"], r["kind"], r["source"], r.get("family", ""))
+            pictures.append(Picture(np.asarray(grey, np.uint8), *names))
     return pictures
 
 

@@ -117,6 +117,7 @@ def typeset(
     program: str = "pdflatex",
     widest_pt: float = 620.0,
     formats: Path | None = None,
+    most_seconds: float = 10.0,
 ) -> Sheet | None:
     """Typeset `jobs`, one page each.
 
@@ -129,6 +130,7 @@ def typeset(
         widest_pt: Wider formulas are left out.
         formats: Folder in which the preamble of each family is kept as a TeX format, made when first asked for: loading
             packages takes as long as typesetting 300 formulas.
+        most_seconds: A run that takes longer is given up.
 
     Returns:
         The pages, or None if TeX did not end well.
@@ -155,7 +157,7 @@ def typeset(
                 cwd=place,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                timeout=10,
+                timeout=most_seconds,
                 check=False,
             )
         if not (place / "a.pdf").exists() or not (place / "a.log").exists():
