@@ -110,6 +110,7 @@ def cli() -> None:
     default="all",
     help="What to read anew where another model has read before.",
 )
+@click.option("--trace", type=PATHS, help="Write when pages were found and formulas read, for Perfetto.")
 @click.option("--dry-run", is_flag=True, help="Stop after finding: draw the boxes on page pictures; no database.")
 @click.option("--json", "as_json", is_flag=True, help="With --dry-run: print one line a region instead.")
 def run(paths: tuple[Path, ...], dry_run: bool, as_json: bool, **given: Any) -> int:

@@ -58,6 +58,8 @@ class RunOptions:
     """Seconds that the pages of one document may take in their processes together."""
     page_memory: float = 6.0
     """GiB of address space that a page process may take."""
+    trace: Path | None = None
+    """File that says when each page was found and each window read."""
     recompute: str = "all"
     """What a document that another model has read before is read anew for: `all`, or `low-confidence`."""
 

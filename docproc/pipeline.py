@@ -23,6 +23,7 @@ from docproc.finding import DocumentFacts, DocumentTask, PageTask, work
 from docproc.output_lock import only_run
 from docproc.records import Failure, FoundPage
 from docproc.store import FormulaStore
+from docproc.trace import Trace
 from docproc.workers import Budget, Lost, WorkerPool, worker_count
 
 if TYPE_CHECKING:
@@ -111,13 +112,14 @@ def run(paths: Sequence[Path], options: RunOptions, recognizer: RunRecognizer, p
         OutputError: The output folder or database cannot be written.
     """
     begun = time.monotonic()
-    summary = RunSummary()
+    summary, trace = RunSummary(), Trace(begun)
+    recognizer = trace.watch(recognizer)
     files, missing = expand_inputs(paths)
     _make_folder(options.output)
     with (
         only_run(options.output, progress.say),
         FormulaStore.open(options.output / "docproc.db") as store,
-        _pool(options) as pool,
+        _pool(options, trace) as pool,
         ThreadPoolExecutor(1) as loader,
     ):
         check_whole(store.connection, store.path)
@@ -135,6 +137,9 @@ def run(paths: Sequence[Path], options: RunOptions, recognizer: RunRecognizer, p
         while in_flight:
             _finish_window(in_flight.popleft(), options, recognizer, loading, store, summary, progress)
     summary.elapsed_seconds = time.monotonic() - begun
+    if options.trace is not None:
+        trace.write(options.trace)
+        progress.say(trace.line())
     return summary
 
 
@@ -336,10 +341,11 @@ def _make_folder(output: Path) -> None:
         ) from error
 
 
-def _pool(options: RunOptions) -> WorkerPool:
+def _pool(options: RunOptions, trace: Trace) -> WorkerPool:
     return WorkerPool(
         work,
         worker_count(options.workers),
         timeout_seconds=options.page_timeout,
         memory_bytes=options.page_memory_bytes,
+        observe=trace.add_task,
     )

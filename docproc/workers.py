@@ -76,7 +76,13 @@ class WorkerPool:
     """
 
     def __init__(
-        self, function: Callable[[Any], Any], count: int, *, timeout_seconds: float, memory_bytes: int
+        self,
+        function: Callable[[Any], Any],
+        count: int,
+        *,
+        timeout_seconds: float,
+        memory_bytes: int,
+        observe: Callable[[float, int, Any], None] | None = None,
     ) -> None:
         """Start no process yet; the first tasks do.
 
@@ -85,9 +91,10 @@ class WorkerPool:
             count: Number of processes.
             timeout_seconds: Most time a task may take.
             memory_bytes: Address space of a worker; more raises MemoryError in it.
+            observe: Told, when a task ends, when it was begun (`time.monotonic`), the process and the task.
         """
         self._function, self._count = function, count
-        self._timeout_seconds, self._memory_bytes = timeout_seconds, memory_bytes
+        self._timeout_seconds, self._memory_bytes, self._observe = timeout_seconds, memory_bytes, observe
         self._context = multiprocessing.get_context("spawn")
         self._tasks: queue.SimpleQueue[_Task] = queue.SimpleQueue()
         self._repeats: list[_Task] = []
@@ -175,6 +182,8 @@ class WorkerPool:
             else:
                 continue
             worker.job = None
+            if self._observe is not None:
+                self._observe(worker.begun, worker.process.pid, job.task)
             if job.budget is not None:
                 job.budget.left_seconds -= time.monotonic() - worker.begun
             if was_killed and not job.is_repeated:
