@@ -84,6 +84,7 @@ def cli() -> None:
 @click.option("--device", default="auto", help="auto, cpu, cuda, cuda:N, or several: cuda:0,cuda:1.")
 @click.option("--endpoint", metavar="URL", help="Read with a vision server of OpenAI's protocol, http://host:8000/v1.")
 @click.option("--endpoint-key", help="Its key; better given as DOCPROC_RUN_ENDPOINT_KEY.")
+@click.option("--ray", metavar="ADDRESS", help="Work on a Ray cluster: local, auto, or host:port.")
 @click.option("--batch-size", default="auto", callback=lambda _c, _p, v: _batch_size(v), help="Crops a batch, or auto.")
 @click.option(
     "--batch-timeout", type=click.FloatRange(min=1), default=600.0, help="Seconds the model may go without a reading."

@@ -45,6 +45,8 @@ class RunOptions:
     endpoint: str | None = None
     """Address of a server that reads in place of a model of our own."""
     endpoint_key: str | None = None
+    ray: str | None = None
+    """Address of a Ray cluster that does the work; `local` starts one here."""
     batch_size: str = "auto"
     batch_timeout: float = 600.0
     """Seconds that the model may go without finishing a formula."""

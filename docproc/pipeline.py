@@ -29,6 +29,7 @@ from docproc.workers import Budget, Lost, WorkerPool, worker_count
 if TYPE_CHECKING:
     from docproc.options import RunOptions
     from docproc.progress import Progress
+    from docproc.ray_workers import RayPool
     from docproc.recognition import RunRecognizer
     from docproc.records import DocumentState
 
@@ -148,7 +149,7 @@ def _pages(
     options: RunOptions,
     model: str,
     store: FormulaStore,
-    pool: WorkerPool,
+    pool: WorkerPool | RayPool,
     summary: RunSummary,
     progress: Progress,
 ) -> Iterator[_PlannedPage]:
@@ -238,7 +239,7 @@ def _windows(pages: Iterator[_PlannedPage]) -> Iterator[list[_PlannedPage]]:
         yield window
 
 
-def _hand_out(window: list[_PlannedPage], options: RunOptions, pool: WorkerPool) -> list[_PlannedPage]:
+def _hand_out(window: list[_PlannedPage], options: RunOptions, pool: WorkerPool | RayPool) -> list[_PlannedPage]:
     """Give a window's pages to the page processes, all of them if any is unfinished."""
     if any(page.number in page.document.unfinished for page in window):
         for page in window:
@@ -341,7 +342,11 @@ def _make_folder(output: Path) -> None:
         ) from error
 
 
-def _pool(options: RunOptions, trace: Trace) -> WorkerPool:
+def _pool(options: RunOptions, trace: Trace) -> WorkerPool | RayPool:
+    if options.ray is not None:
+        from docproc.ray_workers import RayPool
+
+        return RayPool(work, options, trace.add_task)
     return WorkerPool(
         work,
         worker_count(options.workers),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from docproc.options import RunOptions
     from docproc.qwen2_vl import Qwen2VLRecognizer
+    from docproc.ray_workers import RayReader
     from docproc.records import Recognition
 
 # Fewer crops than these are not worth another process: it loads the model first, 4 s.
@@ -39,7 +40,7 @@ class Place:
 class ReaderGroup:
     """Reads crops in several processes at once; use it in a `with` statement."""
 
-    def __init__(self, name: str, processes: Sequence[RecognizerProcess]) -> None:
+    def __init__(self, name: str, processes: Sequence[RecognizerProcess | RayReader]) -> None:
         """Start nothing yet: the first question starts the first process, many crops the others.
 
         Args:
@@ -81,14 +82,18 @@ def recognizer_for(options: RunOptions) -> RecognizerProcess | ReaderGroup | End
     """Prepare what a run asks for; nothing is started or loaded yet.
 
     Raises:
-        DependencyError: The model or adapter folder is not there, `--device` names nothing, or no server answers at
-            `--endpoint`.
+        DependencyError: The model or adapter folder is not there, `--device` names nothing, no server answers at
+            `--endpoint`, or no cluster at `--ray`.
     """
     if options.endpoint is not None:
         model = None if options.model == BUILT_IN else options.model
         return EndpointRecognizer(options.endpoint, model, options.endpoint_key, options.batch_timeout)
-    places = _places(options)
     name = model_name(options.model, options.adapter)
+    if options.ray is not None:
+        from docproc.ray_workers import ray_readers
+
+        return ray_readers(name, options)
+    places = _places(options)
     processes = [RecognizerProcess(name, make_recognizer, place, options.batch_timeout) for place in places]
     return processes[0] if len(processes) == 1 else ReaderGroup(name, processes)
 
