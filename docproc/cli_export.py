@@ -26,21 +26,45 @@ _MOST_FOUND = 1_000
 @click.argument("formula_id", metavar="ID", type=click.IntRange(1))
 @database_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def show(formula_id: int, db: Path, as_json: bool) -> int:
-    """Show one formula: picture, LaTeX, MathML, where it is referred to, and similar ones.
+@click.option("--explain", is_flag=True, help="Ask an instruction-tuned Qwen2-VL what it means; the built-in cannot.")
+@click.option("--model", metavar="NAME", help="For --explain: a folder, a hub name, or the model's name on the server.")
+@click.option("--device", default="auto", help="For --explain: auto, cpu, cuda.")
+@click.option("--endpoint", metavar="URL", help="For --explain: a server of OpenAI's protocol, http://host:8000/v1.")
+@click.option("--endpoint-key", help="Its key; better given as DOCPROC_SHOW_ENDPOINT_KEY.")
+def show(
+    formula_id: int,
+    db: Path,
+    as_json: bool,
+    explain: bool,
+    model: str | None,
+    device: str,
+    endpoint: str | None,
+    endpoint_key: str | None,
+) -> int:
+    """Show one formula: picture, LaTeX, MathML, spoken, where it is referred to, and similar ones.
 
-    The picture is written to crops/ beside the database, and its path is printed.
+    The picture is written to crops/ beside the database, and its path is printed. An explanation is what a model says;
+    nothing checks it.
 
     \b
     Example:
       docproc show 17
+      docproc show 17 --explain --model Qwen/Qwen2-VL-2B-Instruct
     """
+    from docproc.explain import explain as ask
     from docproc.show import show_formula
     from docproc.store import FormulaStore
 
     with FormulaStore.open(existing_database(db), read_only=True) as store:
         shown = show_formula(store, formula_id)
-    click.echo(json.dumps(shown.row(), indent=2, ensure_ascii=False) if as_json else _words(shown))
+    said = ask(shown, model=model, device=device, endpoint=endpoint, key=endpoint_key) if explain else None
+    if as_json:
+        row = shown.row() if said is None else {**shown.row(), "explanation": said}
+        click.echo(json.dumps(row, indent=2, ensure_ascii=False))
+    else:
+        click.echo(_words(shown))
+        if said is not None:
+            click.echo(f"explained: {said}")
     return ExitCode.OK
 
 

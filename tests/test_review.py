@@ -61,6 +61,7 @@ def test_pages_show_documents_boxes_and_formulas(client: TestClient, made: tuple
     panel = client.get(f"/formulas/{made[1]}").text
     assert "invalid" in panel
     assert "opening brace without a closing one" in panel
+    assert "f of x" in page, "screen readers say formulas in words"
     picture = client.get("/documents/1/pages/1/picture.png")
     assert picture.content.startswith(b"\x89PNG")
     assert client.get(f"/formulas/{made[1]}/picture.png").content.startswith(b"\x89PNG")

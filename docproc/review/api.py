@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from docproc.entries import entries_by_id
 from docproc.errors import UsageError
 from docproc.export import export_text
+from docproc.latex.speech import speak
 from docproc.review import queries
 from docproc.review.searching import asked, find
 from docproc.review.views import open_store, review_of
@@ -77,6 +78,7 @@ def formula(request: Request) -> Response:
         return JSONResponse(
             {
                 **entry.row(),
+                "spoken": speak(entry.latex),
                 "picture": f"/formulas/{entry.id}/picture.png",
                 "references": [asdict(mention) for mention in mentions_of(store, entry.id)],
                 "reviews": store.reviews(entry.id),

@@ -17,6 +17,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from docproc.errors import DocprocError
+from docproc.latex.speech import speak
 from docproc.picture_process import Pictures
 from docproc.review import actions, api, redraw, views
 from docproc.review.security import Guard, GuardMiddleware
@@ -66,6 +67,7 @@ def create_app(database: Path, reviewer: str, guard: Guard) -> Starlette:
     templates = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE / "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
+    templates.filters["spoken"] = _spoken
     pictures = Pictures()
 
     @asynccontextmanager
@@ -109,6 +111,12 @@ def _recognizer() -> Recognizer:
     from docproc.qwen2_vl import Qwen2VLRecognizer
 
     return Qwen2VLRecognizer.from_options(RunOptions())
+
+
+@lru_cache(maxsize=4096)
+def _spoken(latex: str) -> str:
+    """The formula in words, for who listens; its LaTeX where it cannot be said."""
+    return speak(latex) or latex
 
 
 def _not_found(request: Request, _: Exception) -> Response:
