@@ -154,6 +154,13 @@ def test_a_task_whose_worker_was_killed_from_outside_is_tried_once_more(tmp_path
         assert future.result(60) not in (children[0].pid, os.getpid())
 
 
+def test_a_worker_makes_room_for_a_fresh_one_and_no_task_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("docproc.workers._TASKS_A_WORKER", 3)
+    pids = results([("pid", 0)] * 8, count=1)
+    assert len(set(pids)) == 3
+    assert [pids.count(pid) for pid in dict.fromkeys(pids)] == [3, 3, 2]
+
+
 def test_tasks_of_one_budget_share_its_time() -> None:
     budget = Budget(1.0, "the document took longer than 1 s")
     with WorkerPool(work, 1, timeout_seconds=60, memory_bytes=4 * 2**30) as pool:
