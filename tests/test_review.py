@@ -138,6 +138,7 @@ def test_the_live_check_tells_where(client: TestClient) -> None:
         return answer
 
     assert check("x^2")["valid"] is True
+    assert check("x^2")["spoken"] == "x squared"
     wrong = check(r"  a+\frac{b}")
     assert (wrong["valid"], wrong["position"]) == (False, len(r"  a+\frac{b}"))
     assert check("a}b")["position"] == 1

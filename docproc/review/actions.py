@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from docproc.entries import entries_by_id
 from docproc.latex.canonical import canonical
 from docproc.latex.check import check
+from docproc.latex.speech import speak
 from docproc.latex.tokens import MAX_CHARACTERS
 from docproc.review import queries
 from docproc.review.views import formula_address, open_store, review_of
@@ -79,6 +80,7 @@ def _checked(latex: str) -> dict[str, Any]:
         "problem": problem,
         "position": int(place[1]) - 1 + lead if place else None,
         "mathml": result.mathml,
+        "spoken": speak(latex.strip()) if result.is_valid else "",
     }
 
 

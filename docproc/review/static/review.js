@@ -85,6 +85,7 @@ if (form && editor) {
       if (number !== asked) return;
       verdict.className = result.valid ? "" : "problem";
       verdict.textContent = result.valid ? (latex === editor.dataset.stored ? "" : "valid, not saved yet") : result.problem;
+      document.getElementById("spoken").textContent = result.spoken ? `Said: ${result.spoken}` : "";
       verdict.dataset.position = result.position ?? "";
       if (result.position !== null) verdict.append(excerpt(latex, result.position));
       editor.setAttribute("aria-invalid", String(!result.valid));
