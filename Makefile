@@ -45,6 +45,7 @@ check: lint typecheck test
 bench: $(STAMP)test
 	$(BIN)/python -m benchmarks.latex_forms
 	$(BIN)/python -m benchmarks.damage
+	$(BIN)/python -m benchmarks.latex_fuzz
 	$(BIN)/python -m benchmarks.verification --pages 8
 	$(BIN)/python -m benchmarks.pages
 	$(BIN)/python -m benchmarks.engine --crops 100 --rows 1,8,32,64 --generate-rows 1,8,32

@@ -153,6 +153,11 @@ def _has_strangers(rows: Sequence[Row], piece: Sequence[Mark], box: Box) -> bool
         if abs(row.y - (box.y0 + box.y1) / 2) > 3 * row.size:
             continue
         for mark in row.marks:
+            # Combining accents have no advance and their own place: only their ink tells where they are.
+            if id(mark) not in members and mark.text in ACCENTS and (
+                box.padded(0.4 * row.size).holds(mark.ink.center)
+            ):
+                return True
             if id(mark) not in members and mark.x1 > box.x0 and mark.x0 < box.x1:
                 reach = 0.4 if mark.text in ACCENTS else 0.1
                 shared = (mark.box & box.padded(reach * row.size)).area
