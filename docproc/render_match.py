@@ -135,7 +135,7 @@ def _render_chunk(formulas: Sequence[str], dpi: int) -> dict[str, np.ndarray]:
                 if index is not None:
                     picture = page.get_pixmap(dpi=dpi, colorspace=pymupdf.csGRAY)
                     grey = np.frombuffer(picture.samples, np.uint8).reshape(picture.h, picture.stride)[:, :picture.w]
-                    pictures[formulas[index]] = _cut(grey)
+                    pictures[formulas[index]] = cut_to_ink(grey)
     return pictures
 
 
@@ -201,7 +201,8 @@ def _read_log(log: str) -> tuple[list[int], set[int], int | None]:
     return shipped, bad, current
 
 
-def _cut(grey: np.ndarray) -> np.ndarray:
+def cut_to_ink(grey: np.ndarray) -> np.ndarray:
+    """Cut a picture (grey uint8, 0 = ink) to its ink; shape (0, 0) where there is none."""
     ink = grey < _INK
     rows, columns = np.flatnonzero(ink.any(1)), np.flatnonzero(ink.any(0))
     if not len(rows):

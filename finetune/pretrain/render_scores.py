@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from docproc.render_match import look_equal, match_renders
+from docproc.render_match import cut_to_ink, look_equal, match_renders
 from finetune.pretrain.heldout import load_sets
 from finetune.pretrain.typeset import Job, typeset
 
@@ -41,9 +41,7 @@ def render_in_family(formulas: list[str], family: str) -> dict[str, NDArray[np.u
             for page, i in sheet.pages:
                 pixmap = document[page].get_pixmap(dpi=_DPI, colorspace=pymupdf.csGRAY)
                 grey = np.frombuffer(pixmap.samples, np.uint8).reshape(pixmap.h, pixmap.stride)[:, : pixmap.w]
-                rows, columns = np.nonzero(grey < 128)
-                if len(rows):
-                    pictures[part[i]] = grey[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+                pictures[part[i]] = cut_to_ink(grey)
     return pictures
 
 
