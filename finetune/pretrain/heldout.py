@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from docproc.latex.canonical import recognition_target
 from finetune.pretrain.crops import Crop, cut_formula, to_canvas
 from finetune.pretrain.degrade import degrade
+from finetune.pretrain.family_labels import label_in
 from finetune.pretrain.ink import Ink, draw_ink, load_inks
 from finetune.pretrain.neighbors import draw_neighbors, draw_nothing, draw_prose
 from finetune.pretrain.sources import Formula, load_formulas, split_inks
@@ -84,8 +85,9 @@ def draw_formulas(
             if worse:
                 crop = degrade(crop, rng, 1.0)
             f = part[i]
-            kind = "display" if f.display else "inline"
-            pictures.append(Picture(crop.grey, f.target, name, kind, f.source, family))
+            label = label_in(f.target, family)
+            if label:
+                pictures.append(Picture(crop.grey, label, name, "display" if f.display else "inline", f.source, family))
     return pictures[:count]
 
 

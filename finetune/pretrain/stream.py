@@ -20,13 +20,14 @@ from docproc.latex.canonical import recognition_target
 from finetune.pretrain.batches import Batch, Budget, Sample, group_samples, pack
 from finetune.pretrain.crops import Crop, cut_formula, draw_margins, glyph_cells, to_canvas
 from finetune.pretrain.degrade import degrade
+from finetune.pretrain.family_labels import SAME, label_in
 from finetune.pretrain.grammar import Grammar
 from finetune.pretrain.ink import Ink, draw_ink
 from finetune.pretrain.neighbors import draw_neighbors, draw_nothing, draw_prose
 from finetune.pretrain.sources import Formula
 from finetune.pretrain.typeset import FAMILIES, Job, Sheet, draw_style, typeset
 from finetune.pretrain.variation import vary
-from finetune.pretrain.vocabulary import NOT, UNK, split_target
+from finetune.pretrain.vocabulary import NOT, UNK, join_target, split_target
 from finetune.pretrain.writer import Library, Writer
 
 Points = Sequence[tuple[float, float]]
@@ -137,10 +138,13 @@ class Producer:
             if found is None:
                 continue
             latex, ids, display, group = found
+            shown = self._as_printed(ids, family)
+            if shown is None:
+                continue
             near = r.random() < context
             neighbors, tight = draw_neighbors(r, display, len(latex)) if near else (("", "", "", ""), False)
             jobs.append(Job(latex, display, *neighbors))
-            labels.append((ids, group, tight))
+            labels.append((shown, group, tight))
         corpus = self.corpus
         sheet = typeset(jobs, family=family, size=size, points=points, program=corpus.program, formats=corpus.formats)
         return self._cut(sheet, jobs, labels, seconds) if sheet else []
@@ -159,6 +163,14 @@ class Producer:
         if r.random() < varied and (other := self._vary(f.target, most)) is not None:
             return *other, display, "varied"
         return f.latex, corpus.labels[i], display, "real"
+
+    def _as_printed(self, ids: list[int], family: str) -> list[int] | None:
+        """The label as this font family prints it."""
+        words = self.corpus.words
+        if not any(words.get(command) in ids for command in SAME.get(family, ())):
+            return ids
+        label = label_in(join_target(self.names[i] for i in ids), family)
+        return encode(label, words) if label else None
 
     def _vary(self, target: str, most: int) -> tuple[str, list[int]] | None:
         """A varied formula with its labels."""

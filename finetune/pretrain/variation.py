@@ -11,7 +11,7 @@ import string
 from collections.abc import Sequence
 
 from finetune.pretrain.grammar import as_commands
-from finetune.pretrain.vocabulary import split_target
+from finetune.pretrain.vocabulary import join_target, split_target
 
 _LOWER, _UPPER, _DIGITS = tuple(string.ascii_lowercase), tuple(string.ascii_uppercase), tuple("0123456789")
 _GREEK = tuple(
@@ -50,13 +50,14 @@ def vary(target: str, rng: random.Random) -> str | None:
     tokens = split_target(target)
     for _ in range(rng.choice([1, 1, 2])):
         kind = rng.random()
-        change = _exchange if kind < 0.5 else _set_alphabet if kind < 0.85 else _set_word
+        change = (
+            _exchange if kind < 0.45 else _set_alphabet if kind < 0.77 else _set_digits if kind < 0.87 else _set_word
+        )
         changed = change(tokens, rng)
         if changed is None:
             return None
         tokens = changed
-    # Blanks behind commands alone: in text, a blank is a letter.
-    return "".join(t + " " if t.startswith("\\") and t[-1].isalpha() else t for t in tokens)
+    return join_target(tokens)
 
 
 def _free_places(tokens: Sequence[str]) -> list[int]:
@@ -110,6 +111,16 @@ def _set_alphabet(tokens: Sequence[str], rng: random.Random) -> list[str] | None
         fonts = _FOR_CAPITALS if symbol in _UPPER else _FOR_LETTERS
     font = rng.choice(fonts)
     return [rf"\{font}{{{t.strip()}}}" if i in places else t for i, t in enumerate(tokens)]
+
+
+def _set_digits(tokens: Sequence[str], rng: random.Random) -> list[str] | None:
+    """Another alphabet for every digit, or for one of them: bold and sans-serif digits name objects in some books."""
+    places = [i for i in _free_places(tokens) if tokens[i] in _DIGITS]
+    if not places:
+        return None
+    chosen = set(places if rng.random() < 0.5 else [rng.choice(places)])
+    font = rng.choice(_FOR_DIGITS)
+    return [rf"\{font}{{{t}}}" if i in chosen else t for i, t in enumerate(tokens)]
 
 
 def _set_word(tokens: Sequence[str], rng: random.Random) -> list[str] | None:

@@ -97,6 +97,11 @@ def split_target(target: str) -> list[str]:
     return [t[:-1] if len(t) > 2 and t[-1] == " " else t for t in _PATTERN.findall(target)]
 
 
+def join_target(tokens: Iterable[str]) -> str:
+    """LaTeX of tokens; blanks stand behind commands alone: in text, a blank is a letter."""
+    return "".join(t + " " if len(t) > 1 and t[0] == "\\" and t[-1].isalpha() else t for t in tokens)
+
+
 def build_tokenizer(words: list[str]) -> Any:
     """Return a `tokenizers.Tokenizer` for these words."""
     from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
