@@ -31,12 +31,14 @@ def test_canonical_form(source, expected):
     (r"\begin{pmatrix}a\\b\end{pmatrix}", r"\left(\begin{array}{c}a\\b\end{array}\right)"),
     (r"\Bigl(\frac ab\Bigr)", r"\left(\frac{a}{b}\right)"), (r"\mathrm{d}\mathrm{x}", r"\mathrm{dx}"),
     (r"\left\{\begin{array}{ll}a&b\\c&d\end{array}\right.", r"\begin{cases}a&b\\c&d\end{cases}"),
-    (r"\underset{x}{\operatorname{argmax}}", r"\operatorname*{argmax}_x"), (r"\text{for all}", r"\mathrm{for\ all}")])
+    (r"\underset{x}{\operatorname{argmax}}", r"\operatorname*{argmax}_x"), (r"\text{for all}", r"\mathrm{for\ all}"),
+    (r"\text{kJ/mol}", r"\mathrm{kJ}/\mathrm{mol}"), (r"\text{max. gain}", r"\max.\text{gain}"), ("||x||", r"\|x\|")])
 def test_same_look_same_key(one, other):
     assert match_key(one) == match_key(other)
 
 
 @pytest.mark.parametrize(("one", "other"), [
+    (r"\text{non-zero}", r"\text{non}-\text{zero}"), (r"\left|\|x\right|", r"\|\left|x\right|"),
     (r"(\frac ab)", r"\left(\frac ab\right)"), (r"\mathbf{x}", r"\bm{x}"), (r"\epsilon", r"\varepsilon"),
     (r"\text{for all}", r"\text{forall}"), (r"x_1^2", r"x^2_{12}"), (r"\bar{x}", r"\hat{x}"), ("x", r"\mathrm{x}"),
     (r"\ldots", r"\cdots"), (r"\begin{array}{l}a\\bc\end{array}", r"\begin{array}{r}a\\bc\end{array}"),

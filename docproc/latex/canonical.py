@@ -52,9 +52,21 @@ def match_key(latex: str) -> str:
         LaTeX-like text for comparison and search, not for typesetting.
     """
     try:
-        return join_tokens(_KEY.write(fold(parse(latex).items)))
+        tokens = _KEY.write(fold(parse(latex).items))
     except LatexError:
-        return join_tokens(split_latex(latex[:MAX_CHARACTERS]))
+        tokens = split_latex(latex[:MAX_CHARACTERS])
+    return join_tokens(_double_bars(tokens))
+
+
+def _double_bars(tokens: list[str]) -> list[str]:
+    r"""Two bars side by side are `\|`: in Computer Modern their gap is 0.28 em to its 0.22."""
+    out: list[str] = []
+    for token in tokens:
+        if token == "|" and out and out[-1] == "|" and out[-2:-1] not in ([r"\left"], [r"\middle"], [r"\right"]):
+            out[-1] = r"\|"
+        else:
+            out.append(token)
+    return out
 
 
 def recognition_target(latex: str) -> str | None:

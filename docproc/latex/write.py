@@ -16,6 +16,8 @@ from docproc.latex.tree import Command, Environment, Fence, Group, Node, Scripts
 _QUAD = r"\quad"
 _ACCENTS = frozenset(f"\\{name}" for name in ACCENTS.split())
 _PLAIN_RUN = re.compile(r"(?:\\[A-Za-z]+ ?|[A-Za-z0-9])+$")
+_TEXT_SIGNS = "/,.;:()[]=+!?0123456789"
+_TEXT_PIECES = re.compile(f"[{re.escape(_TEXT_SIGNS)}]|[^{re.escape(_TEXT_SIGNS)}]+")
 _RUN_TOKEN = re.compile(r"\\[A-Za-z]+|\\.|.")
 
 
@@ -67,6 +69,8 @@ class Writer:
         if font in ("rm", "op", "op*"):
             if text in WORD_NAMES:
                 return [WORD_NAMES[text]]
+            if self.is_key and len(pieces := _TEXT_PIECES.findall(text)) > 1:
+                return self._text_pieces(pieces, font, in_script)
             if text.isalpha() and text.isascii():
                 if in_script or len(text) == 1 or self.is_key:
                     return [r"\mathrm", "{", *text, "}"]
@@ -80,6 +84,16 @@ class Writer:
         if font in TEXT_FONT_COMMANDS and not _is_plain(text):
             return [TEXT_FONT_COMMANDS[font], "{", *text, "}"]
         return [FONT_COMMANDS[font], "{", *_letters(text), "}"]
+
+    def _text_pieces(self, pieces: list[str], font: str, in_script: bool) -> list[str]:
+        """Words of a text, and its punctuation and digits as signs of their own."""
+        out: list[str] = []
+        for piece in pieces:
+            if piece in _TEXT_SIGNS:
+                out.append(piece)
+            elif word := piece.strip("~"):
+                out += self._word(Symbol(word, font=font), in_script)
+        return out
 
     def _scripts(self, item: Scripts, out: list[str], in_script: bool) -> None:
         base = item.base

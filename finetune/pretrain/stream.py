@@ -54,7 +54,7 @@ class Curriculum:
     """Share of real formulas among printed ones."""
     long: Points = ((0, 0.0), (300, 0.1), (600, 0.25), (1000, 0.25), (1100, 0.3))
     """Share of printed real formulas that are drawn from those over 40 tokens."""
-    varied: Points = ((0, 0.0), (600, 0.0), (1000, 0.25))
+    varied: Points = ((0, 0.0), (600, 0.0), (1000, 0.3))
     """Share of printed real formulas with exchanged symbols or alphabets."""
     degraded: Points = ((0, 0.0), (70, 0.05), (130, 0.25), (300, 0.5), (1000, 0.5), (1100, 0.62))
     context: Points = ((0, 0.0), (60, 0.1), (150, 0.42))
