@@ -10,12 +10,15 @@ The weights are random, so nothing is learned; what is measured is the product's
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import importlib.util
 import json
 import random
 import shutil
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -42,13 +45,19 @@ CHAT_TEMPLATE = (
     "{% endfor %}{% endif %}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-# Setting: preset, picture tokens, steps, what is changed.
-SETTINGS: dict[str, tuple[str, int, int, dict[str, Any]]] = {
-    "quick 40": ("quick", 40, 30, {}),
-    "quick 512": ("quick", 512, 8, {}),
-    "8gb": ("8gb", 512, 3, {}),
-    "12gb": ("12gb", 768, 3, {}),
-    "16gb": ("16gb", 1280, 3, {}),
+# Setting: preset, picture tokens, steps, what is changed in the recipe, and in the training's constants.
+SETTINGS: dict[str, tuple[str, int, int, dict[str, Any], dict[str, Any]]] = {
+    "quick 40": ("quick", 40, 30, {}, {}),
+    "quick 512": ("quick", 512, 30, {}, {}),
+    "8gb": ("8gb", 512, 3, {}, {}),
+    "12gb": ("12gb", 768, 3, {}, {}),
+    "16gb": ("16gb", 1280, 3, {}, {}),
+    "16gb, 8 at once": ("16gb", 1280, 3, {"micro_batch_size": 8}, {}),
+    "try 512, all worked out again": ("quick", 512, 10, {}, {"trainer.KEPT_BYTES": 0.0}),
+    "try 512, 3 GB kept": ("quick", 512, 10, {}, {"trainer.KEPT_BYTES": 3e9}),
+    "try 512, a process": ("quick", 512, 10, {}, {"train.PREPARING_PROCESSES": 1}),
+    "try 512, fused": ("quick", 512, 10, {}, {"train.OPTIMIZER_OF_4_BITS": "adamw_torch_fused"}),
+    "try 40, 1.6 GB kept": ("quick", 40, 10, {}, {"trainer.KEPT_BYTES": 1.6e9}),
 }
 
 
@@ -89,7 +98,8 @@ def make(folder: Path, size: str, device: str) -> None:
 @click.option("--device", default="cuda")
 @click.option("--only", default="", help="Settings by their beginnings, with commas between.")
 @click.option("--steps", type=int, default=0, help="Instead of each setting's own.")
-def measure(folder: Path, backend: str, device: str, only: str, steps: int) -> None:
+@click.option("--profile", is_flag=True, help="Say on stderr where the time goes.")
+def measure(folder: Path, backend: str, device: str, only: str, steps: int, profile: bool) -> None:
     """Train by each setting and print its figures."""
     wanted = tuple(name.strip() for name in only.split(",")) if only else ("",)
     is_cuda = device.startswith("cuda")
@@ -97,7 +107,7 @@ def measure(folder: Path, backend: str, device: str, only: str, steps: int) -> N
     begun = time.monotonic()
     trainee = load_trainee(options, resolve_recipe(options, "quick"), backend)
     click.echo(json.dumps({"backend": backend, "loaded_s": round(time.monotonic() - begun, 1), **memory(device)}))
-    for name, (preset, tokens, count, changes) in SETTINGS.items():
+    for name, (preset, tokens, count, changes, constants) in SETTINGS.items():
         if not name.startswith(wanted):
             continue
         recipe = replace(PRESETS[preset], load_in_4bit=is_cuda, steps=steps or count, eval_steps=10**6, **changes)
@@ -106,13 +116,45 @@ def measure(folder: Path, backend: str, device: str, only: str, steps: int) -> N
             recipe = replace(recipe, max_picture_tokens=64)
             tokens = min(tokens, 64)
         try:
-            found = _measured(options, recipe, trainee, tokens, device)
+            with _changed(constants):
+                found = _measured(options, recipe, trainee, tokens, device, profile)
         except Exception as error:  # the settings do not depend on each other
             found = {"error": f"{type(error).__name__}: {error}"[:400]}
         click.echo(json.dumps({"backend": backend, "setting": name, **found}))
 
 
-def _measured(options: FinetuneOptions, recipe: Recipe, trainee: Trainee, tokens: int, device: str) -> dict[str, Any]:
+@contextlib.contextmanager
+def _changed(constants: dict[str, Any]) -> Iterator[None]:
+    """Other values for constants of finetune's modules, named `module.NAME`."""
+    places = [(importlib.import_module(f"finetune.{name.split('.')[0]}"), name.split(".")[1]) for name in constants]
+    before = [getattr(module, name) for module, name in places]
+    try:
+        for (module, name), value in zip(places, constants.values(), strict=True):
+            setattr(module, name, value)
+        yield
+    finally:
+        for (module, name), value in zip(places, before, strict=True):
+            setattr(module, name, value)
+
+
+@contextlib.contextmanager
+def _profiled(is_wanted: bool) -> Iterator[None]:
+    """Where the time goes, on stderr."""
+    import torch
+
+    if not is_wanted:
+        yield
+        return
+    with torch.profiler.profile() as profiler:
+        yield
+    on_device = "cuda" if torch.cuda.is_available() else "cpu"
+    for order in {f"self_{on_device}_time_total", "self_cpu_time_total"}:
+        click.echo(profiler.key_averages().table(sort_by=order, row_limit=25, max_name_column_width=60), err=True)
+
+
+def _measured(
+    options: FinetuneOptions, recipe: Recipe, trainee: Trainee, tokens: int, device: str, profile: bool
+) -> dict[str, Any]:
     import torch
 
     is_cuda = device.startswith("cuda")
@@ -124,7 +166,8 @@ def _measured(options: FinetuneOptions, recipe: Recipe, trainee: Trainee, tokens
         lines: list[str] = []
         begun = time.monotonic()
         here = replace(options, output=Path(place) / "out", seed=1)
-        trainer = train_model(here, recipe, trainee, data, StopRequest(), lines.append)
+        with _profiled(profile):
+            trainer = train_model(here, recipe, trainee, data, StopRequest(), lines.append)
         elapsed = time.monotonic() - begun
         times = [entry["elapsed_seconds"] for entry in trainer.state.log_history if "loss" in entry]
         steady = (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else float("nan")

@@ -22,7 +22,7 @@ class FinetuneOptions:
     keep: Path | None = None
     """Labelled data the model reads well and must go on reading well: mixed into the training and scored beside it."""
     rehearse: bool = True
-    """Mix in 500 typeset formulas that come with docproc, so that print is not forgotten; built-in model only."""
+    """Mix in typeset formulas that come with docproc, so that print is not forgotten; built-in model only."""
     output: Path = Path("docproc-finetune")
     model: str = "built-in"
     preset: str = "auto"

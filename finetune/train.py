@@ -63,6 +63,10 @@ KEEP_SHARE = 0.5
 KEEP_SCORED = 4
 # What of their score may be lost; where more is, less of what was learned is taken over (blend.py).
 MOST_LOST = 0.01
+# Where weights have 4 bits, memory counts: AdamW's two averages in 8 bits take 0.3 GB less on a 7B model.
+OPTIMIZER_OF_4_BITS = "adamw_8bit"
+# Processes beside the training that prepare its pictures, on a GPU: 0 prepares them between the steps.
+PREPARING_PROCESSES = 0
 # Typeset formulas in the fonts of the built-in model's training (finetune/pretrain/keep_pack.py).
 REHEARSAL = Path(__file__).parent / "keep.parquet"
 
@@ -274,14 +278,16 @@ def train_model(
         lr_scheduler_type="cosine",
         warmup_steps=min(recipe.warmup_steps, steps // 2),
         weight_decay=0.01,
-        # Where weights have 4 bits, memory counts: AdamW's two averages in 8 bits take 0.3 GB less on a 7B model.
-        optim="adamw_8bit" if recipe.load_in_4bit else "adamw_torch",
+        optim=OPTIMIZER_OF_4_BITS if recipe.load_in_4bit else "adamw_torch",
         max_length=None,  # cutting a text would cut its picture tokens
         gradient_checkpointing=recipe.gradient_checkpointing,
-        gradient_checkpointing_kwargs={"use_reentrant": False},
+        # Nothing is random in the layers (no dropout), so that the state of chance need not be saved for each.
+        gradient_checkpointing_kwargs={"use_reentrant": False, "preserve_rng_state": False},
         bf16=is_cuda or has_fast_bf16(),
         use_cpu=not is_cuda,
         dataloader_pin_memory=is_cuda,
+        dataloader_num_workers=PREPARING_PROCESSES if is_cuda else 0,
+        dataloader_persistent_workers=bool(is_cuda and PREPARING_PROCESSES),
         eval_strategy="steps" if scored else "no",
         eval_steps=eval_steps,
         save_strategy="steps",
@@ -318,7 +324,7 @@ def train_model(
         report,
         recipe.micro_batch_size,
         is_adapter=recipe.method == "lora",
-        switches_checkpointing=trainee.backend == "trl",
+        is_plain=trainee.backend == "trl",
     )
     rows = Dataset.from_dict({"row": list(range(len(examples)))})
     trainer = trainer_class(

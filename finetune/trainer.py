@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docproc.errors import DependencyError
-from finetune.collator import split_batch
+from finetune.collator import split_batch, without_idle_logits
 from finetune.evaluate import Scores
 from finetune.processes import any_process
 
@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Tokens at once up to which activations are kept: working them out again takes a third of the time, and those of a 7B
-# model take 8 MB a token (measured: 2.06 GB for 2 formulas of 125 tokens).
-CHECKPOINT_ABOVE_TOKENS = 256
+# Bytes of activations that are kept at once; the layers beyond work theirs out again, which takes a third of a step.
+# 2.0e9 is what 8 GB leave beside a 7B model in nf4.
+KEPT_BYTES = 2.0e9
+# Of a token of a 7B model: its activations in all layers (measured: 2.06 GB for 2 formulas of 125 tokens), and what is
+# left of them where every layer works them out again (28 x 3,584 and, four patches a token, 32 x 1,280 x 4 halves).
+LAYERS_BYTES_A_TOKEN, LEAST_BYTES_A_TOKEN = 8e6, 0.6e6
 COMPLETE = "complete"  # file in a checkpoint whose writing was not cut short
 
 
@@ -43,7 +46,7 @@ def make_trainer_class(
     micro_batch_size: int,
     *,
     is_adapter: bool,
-    switches_checkpointing: bool = True,
+    is_plain: bool = True,
 ) -> type[Any]:
     """Build the trainer's class; trl is imported only now.
 
@@ -52,7 +55,8 @@ def make_trainer_class(
         report: Takes a line for the user.
         micro_batch_size: Formulas at once on a device, to begin with.
         is_adapter: Whether the checkpoints hold an adapter, else all weights.
-        switches_checkpointing: Whether small pieces may go without gradient checkpointing (unsloth has its own).
+        is_plain: Whether the model is that of transformers: logits may be left out, and layers go without gradient
+            checkpointing where memory allows (unsloth has its own ways).
     """
     from transformers import Trainer
     from trl import SFTTrainer
@@ -93,8 +97,10 @@ def make_trainer_class(
             pieces = split_batch(inputs, self.rows_at_once)
             total = torch.zeros((), device=inputs["input_ids"].device)
             for i, piece in enumerate(pieces):
-                if switches_checkpointing and self.args.gradient_checkpointing:
-                    set_checkpointing(model, piece["input_ids"].numel() > CHECKPOINT_ABOVE_TOKENS)
+                if is_plain and self.args.gradient_checkpointing:
+                    keep_activations(model, kept_share(piece["input_ids"].numel()))
+                if is_plain:
+                    piece = without_idle_logits(piece)
                 is_last = i == len(pieces) - 1
                 # Gradients of several devices are averaged once a step, so ranks may differ in their pieces.
                 with contextlib.nullcontext() if is_last else self.accelerator.no_sync(model):
@@ -227,11 +233,23 @@ def has_tied_embeddings(model: Any) -> bool:
     return head is not None and head.weight is model.get_input_embeddings().weight
 
 
-def set_checkpointing(model: Any, is_on: bool) -> None:
-    """Switch gradient checkpointing, once it is set up, for the next forward pass; costs next to nothing."""
-    for module in model.modules():
-        if hasattr(module, "gradient_checkpointing"):
-            module.gradient_checkpointing = is_on
+def kept_share(tokens: int) -> float:
+    """Share of the layers whose activations may be kept for so many tokens at once."""
+    return min(1.0, max(0.0, KEPT_BYTES - LEAST_BYTES_A_TOKEN * tokens) / (LAYERS_BYTES_A_TOKEN * tokens))
+
+
+def keep_activations(model: Any, share: float) -> None:
+    """Let a share of the layers, evenly spread, go without gradient checkpointing in the next forward pass.
+
+    Args:
+        model: Gradient checkpointing is set up in it; switching costs next to nothing.
+        share: 0: all layers work their activations out again; 1: none does.
+    """
+    from transformers.modeling_layers import GradientCheckpointingLayer
+
+    layers = [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
+    for i, layer in enumerate(layers):
+        layer.gradient_checkpointing = int((i + 1) * share + 1e-9) == int(i * share + 1e-9)
 
 
 class StopRequest:

@@ -24,7 +24,7 @@ from docproc.qwen2_vl import Qwen2VLRecognizer
 from docproc.records import Box, Formula, FormulaKind, FoundPage, PageKind, Region, Status
 from docproc.store import FormulaStore
 from finetune.blend import Blend, choose_share
-from finetune.collator import IGNORED, AnswerCollator, augmented, split_batch
+from finetune.collator import IGNORED, AnswerCollator, augmented, split_batch, without_idle_logits
 from finetune.dataset import check_data, load_checked, load_picture
 from finetune.evaluate import Scores, score_pairs
 from finetune.labels import LabelError, Labels, strip_delimiters
@@ -32,7 +32,7 @@ from finetune.options import PRESETS, FinetuneOptions, options_from_json, option
 from finetune.readers import Row, read_reviewed, read_rows
 from finetune.result import find_license
 from finetune.train import rehearsed_part, run, scored_part
-from finetune.trainer import EmbeddingOnHost, has_tied_embeddings, set_checkpointing
+from finetune.trainer import EmbeddingOnHost, has_tied_embeddings, keep_activations, kept_share
 from tests.tiny_qwen2_vl import tokenizer_folder, write_tiny_qwen2_vl
 
 # For processes of their own, which do not see pytest's path.
@@ -599,20 +599,51 @@ def test_the_embeddings_work_from_the_host_and_come_back(options: FinetuneOption
     assert not loaded.model.get_input_embeddings()._forward_pre_hooks
 
 
-def test_checkpointing_is_switched_off_for_small_pieces_and_changes_nothing(
+def test_layers_keep_their_activations_where_memory_allows_and_nothing_changes(
     options: FinetuneOptions, finished: FinetuneOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    switched: list[bool] = []
+    from transformers.modeling_layers import GradientCheckpointingLayer
 
-    def note(model: object, is_on: bool) -> None:
-        switched.append(is_on)
-        set_checkpointing(model, is_on)
+    counts: list[tuple[int, int]] = []
 
-    monkeypatch.setattr("finetune.trainer.set_checkpointing", note)
-    monkeypatch.setattr("finetune.trainer.CHECKPOINT_ABOVE_TOKENS", 300)
+    def note(model, share: float) -> None:
+        keep_activations(model, share)
+        layers = [m for m in model.modules() if isinstance(m, GradientCheckpointingLayer)]
+        counts.append((sum(not m.gradient_checkpointing for m in layers), len(layers)))
+
+    monkeypatch.setattr("finetune.trainer.keep_activations", note)
+    monkeypatch.setattr("finetune.trainer.KEPT_BYTES", 300 * 8e6)
     run(replace(options, gradient_checkpointing=True, micro_batch_size=3, output=tmp_path / "out"))
-    assert set(switched) == {True, False}  # pieces of three rows and of one
+    assert any(kept == count for kept, count in counts)  # pieces of one row
+    assert any(0 < kept < count for kept, count in counts)  # pieces of three
     assert losses(tmp_path / "out") == pytest.approx(losses(finished.output), rel=0.02)
+
+
+def test_activations_of_a_7b_model_stay_within_what_8_gb_leave() -> None:
+    assert kept_share(200) == 1
+    assert 0.1 < kept_share(2 * (512 + 85)) < 0.2
+    assert kept_share(10_000) == 0
+    for tokens in (100, 300, 1200):
+        assert kept_share(tokens) * 8e6 * tokens + 0.6e6 * tokens <= 2.0e9 + 1
+
+
+def test_logits_left_out_change_neither_loss_nor_gradients(options: FinetuneOptions, tmp_path: Path) -> None:
+    import torch
+
+    loaded = load_model_and_processor(options.model, "cpu", dtype=torch.float32)
+    data = check_data(read_rows(options.data[0]), (), (), AnyLabel(), tmp_path, held_out_share=0, seed=0)
+    (piece,) = split_batch(AnswerCollator(loaded.processor, 28, max_picture_tokens=64)(data.train[:3]), 3)
+    head = loaded.model.get_output_embeddings().weight
+    found = []
+    for given in (piece, without_idle_logits(piece)):
+        result = loaded.model(**given)
+        loaded.model.zero_grad()
+        result.loss.backward()
+        found.append((result.loss.item(), head.grad.clone(), result.logits.shape[1]))
+    (loss, gradient, length), (less_loss, less_gradient, less_length) = found
+    assert less_length < length / 2
+    assert less_loss == pytest.approx(loss, rel=1e-5)
+    torch.testing.assert_close(less_gradient, gradient, rtol=1e-3, atol=1e-6)
 
 
 # --- options -------------------------------------------------------------------------------------------------------
