@@ -25,6 +25,10 @@ _MAX_AREA_PX = 1200 * 16 * 16
 _USUAL_SIZE_PT = 10.0
 # Ink may lie this far outside a box and still be the formula's (antialiasing, rounding).
 _SLACK_PT = 0.6
+# Light ink on a dark ground: at least this share of the picture is dark. A formula's own ink never covers as much.
+_DARK_SHARE = 0.6
+# Gray levels between ink and paper; less is an empty picture.
+_LEAST_CONTRAST = 40
 
 
 def cut_crops(page: Page, regions: list[Region], options: RegionOptions) -> list[Region]:
@@ -55,12 +59,14 @@ def fit_picture(image: np.ndarray) -> np.ndarray:
     """Bring a picture of one formula, cut by somebody else at an unknown resolution, into the recognizer's range.
 
     Args:
-        image: Grey uint8, shape (height, width), 0 = ink.
+        image: Grey uint8, shape (height, width).
 
     Returns:
         The picture itself if its symbols seem to be of a size the recognizer was trained on; else scaled, so that they
-        are. Few symbols tell the size badly, so that only pictures far off are touched.
+        are. Few symbols tell the size badly, so that only pictures far off are touched. Light ink on a dark ground
+        (blackboards, dark themes) becomes dark ink.
     """
+    image = _dark_ink(image)
     em_px = _component_em_px(image, at_least=4, tallest_px=max(image.shape))
     scale = 1.0 if em_px is None or _FITTING_EM_PX[0] <= em_px <= _FITTING_EM_PX[1] else _EM_PX / em_px
     area = image.shape[0] * image.shape[1] * scale * scale
@@ -73,6 +79,14 @@ def fit_picture(image: np.ndarray) -> np.ndarray:
     return resized
 
 
+def _dark_ink(image: np.ndarray) -> np.ndarray:
+    """The picture, inverted where its ink is lighter than its ground."""
+    low, high = (float(x) for x in np.percentile(image[::2, ::2], (1, 99)))
+    if high - low < _LEAST_CONTRAST or float(np.mean(image < (low + high) / 2)) < _DARK_SHARE:
+        return image
+    return np.asarray(cv2.bitwise_not(image), np.uint8)
+
+
 def _cut(page: Page, box: Box, em_pt: float, margin_pt: float) -> np.ndarray:
     pixels_per_pt = page.dpi / 72
     height, width = page.image.shape
@@ -81,7 +95,7 @@ def _cut(page: Page, box: Box, em_pt: float, margin_pt: float) -> np.ndarray:
     x1, y1 = min(width, int(np.ceil(outer.x1))), min(height, int(np.ceil(outer.y1)))
     if x1 <= x0 or y1 <= y0:
         return np.full((_MIN_SIDE_PX, _MIN_SIDE_PX), 255, np.uint8)
-    crop = page.image[y0:y1, x0:x1].copy()
+    crop = _dark_ink(page.image[y0:y1, x0:x1]).copy()
     inner = box.padded(_SLACK_PT).scaled(pixels_per_pt)
     _paint_neighbors(crop, inner.x0 - x0, inner.y0 - y0, inner.x1 - x0, inner.y1 - y0)
     scale = _EM_PX / (em_pt * pixels_per_pt)

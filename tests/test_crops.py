@@ -1,9 +1,11 @@
 """What the recogniser sees of a formula."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from docproc.crops import cut_crops
+from docproc.crops import cut_crops, fit_picture
 from docproc.options import RegionOptions
 from docproc.records import Box, FormulaKind, Glyph, Page, PageKind, Region, TextLayer
 
@@ -58,3 +60,21 @@ def test_very_large_formulas_are_scaled_down() -> None:
 def test_box_beyond_the_page_gives_paper() -> None:
     (cut,) = cut_crops(page(), [region(Box(700, 300, 720, 310))], RegionOptions())
     assert cut.crop is not None and cut.crop.min() == 255
+
+
+def test_light_ink_on_a_dark_ground_becomes_dark_ink() -> None:
+    """Slides with a dark theme: the crop is what it would be on paper."""
+    light = page()
+    dark = replace(light, image=255 - light.image)
+    boxes = [region(Box(110, 60, 116, 67)), region(Box(100, 60, 156, 67))]
+    options = RegionOptions()
+    for one, other in zip(cut_crops(light, boxes, options), cut_crops(dark, boxes, options), strict=True):
+        assert one.crop is not None and other.crop is not None
+        assert np.array_equal(one.crop, other.crop)
+
+
+def test_pictures_of_formulas_are_turned_to_dark_ink_but_bars_are_not_paper() -> None:
+    picture = page().image[100:160, 180:330]
+    assert np.array_equal(fit_picture(255 - picture), fit_picture(picture))
+    dash = np.full((12, 60), 20, np.uint8)
+    assert np.array_equal(fit_picture(dash), dash)
