@@ -83,7 +83,7 @@ def read_formulas(
                     reading = Recognition("", 0.0, "unread")
                 else:
                     reading = one
-            formulas.append(_formula(region, position, reading, model, key))
+            formulas.append(formula_of(region, position, reading, model, key))
         results.append((settle_fragments(formulas), failures))
     return results
 
@@ -106,7 +106,8 @@ def _judge(region: Region, reading: Recognition) -> Verdict:
     )
 
 
-def _formula(region: Region, position: int, reading: Recognition, model: str, image_sha256: str) -> Formula:
+def formula_of(region: Region, position: int, reading: Recognition, model: str, image_sha256: str) -> Formula:
+    """The formula of a region as it is stored, its reading judged."""
     verdict = _judge(region, reading)
     # Glyphs that spell a formula out cannot also testify for it: `verified` takes a second witness.
     is_own_witness = model == TEXT_LAYER and verdict.status is Status.VERIFIED

@@ -19,6 +19,8 @@ PIECES = st.lists(st.sampled_from(TOKENS.split()), max_size=30)
     (r"\dfrac12", r"\dfrac{1}{2}"), (r"a\colon b:c", r"a\colon b:c"), (r"\left( x\,\right)", r"\left(x\,\right)"),
     (r"\begin{matrix}a\\ *b\\*c\\ [2pt]\end{matrix}", r"\begin{matrix}a\\\relax *b\\*c\\\relax[2pt]\end{matrix}"),
     (r"\begin{array}{c}a\\ [2pt]b\end{array}", r"\begin{array}{c}a\\[2pt]b\end{array}"),
+    (r"\substack{a\\ *b}", r"\substack{a\\\relax *b}"), (r"\substack{a\\*b}", r"\substack{a\\b}"),
+    (r"\substack{a\\*[2pt] b\\ [2pt]}", r"\substack{a\\[2pt]b\\\relax[2pt]}"),
     (r"x {=} y", "x{=}y"), (r"\int_0^1", r"\int_{0}^{1}"), (r"\not= 0", r"\neq0")])
 def test_canonical_form(source, expected):
     assert canonical(source) == expected
@@ -32,13 +34,15 @@ def test_canonical_form(source, expected):
     (r"\Bigl(\frac ab\Bigr)", r"\left(\frac{a}{b}\right)"), (r"\mathrm{d}\mathrm{x}", r"\mathrm{dx}"),
     (r"\left\{\begin{array}{ll}a&b\\c&d\end{array}\right.", r"\begin{cases}a&b\\c&d\end{cases}"),
     (r"\underset{x}{\operatorname{argmax}}", r"\operatorname*{argmax}_x"), (r"\text{for all}", r"\mathrm{for\ all}"),
-    (r"\text{kJ/mol}", r"\mathrm{kJ}/\mathrm{mol}"), (r"\text{max. gain}", r"\max.\text{gain}"), ("||x||", r"\|x\|")])
+    (r"\text{kJ/mol}", r"\mathrm{kJ}/\mathrm{mol}"), (r"\text{max. gain}", r"\max.\text{gain}"), ("||x||", r"\|x\|"),
+    (r"\substack{a\\[2pt]b}", r"\substack{a\\b}"), (r"\substack{a\\{*}b}", r"\substack{a\\ *b}")])
 def test_same_look_same_key(one, other):
     assert match_key(one) == match_key(other)
 
 
 @pytest.mark.parametrize(("one", "other"), [
     (r"\text{non-zero}", r"\text{non}-\text{zero}"), (r"\left|\|x\right|", r"\|\left|x\right|"),
+    (r"\substack{a\\*b}", r"\substack{a\\ *b}"),
     (r"(\frac ab)", r"\left(\frac ab\right)"), (r"\mathbf{x}", r"\bm{x}"), (r"\epsilon", r"\varepsilon"),
     (r"\text{for all}", r"\text{forall}"), (r"x_1^2", r"x^2_{12}"), (r"\bar{x}", r"\hat{x}"), ("x", r"\mathrm{x}"),
     (r"\ldots", r"\cdots"), (r"\begin{array}{l}a\\bc\end{array}", r"\begin{array}{r}a\\bc\end{array}"),

@@ -74,7 +74,7 @@ def _respell(items: list[Node], before_dollar: bool = False) -> list[Node]:
             if text == "=" and out and isinstance(out[-1], Symbol) and out[-1].text == r"\not":
                 out.pop()
                 text = r"\neq"
-            out.append(Symbol(text, item.start))
+            out.append(Symbol(text, item.start, gap=item.gap))
         else:
             out += _respell_node(item)
     return out

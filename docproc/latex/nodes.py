@@ -23,6 +23,8 @@ class Symbol:
     start: int = 0
     font: str = ""
     """Set by the folding of looks: the alphabet that the symbol is drawn from."""
+    gap: str = ""
+    r"""Of a row's end outside an environment, as in `\substack`: the length after it (`[2pt]`)."""
 
 
 @dataclass(slots=True)

@@ -186,6 +186,8 @@ class _Parser:
             return self.parse_fence(start, depth)
         if text in LENGTH_COMMANDS:
             return Command(text, raw=[self.parse_length()], start=start)
+        if text == r"\\":
+            return Symbol(text, start, gap=self.parse_gap("").removeprefix("*"))
         spec = ARGUMENTS.get(text)
         if spec is None:
             return Symbol(text, start)

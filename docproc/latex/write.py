@@ -36,22 +36,29 @@ class Writer:
     def write(self, items: list[Node], in_script: bool = False) -> list[str]:
         """Tokens of a list of items."""
         out: list[str] = []
+        is_row_end = False
         for item in items:
-            self._node(item, out, in_script)
+            tokens: list[str] = []
+            self._node(item, tokens, in_script)
+            if is_row_end and tokens and tokens[0] in ("[", "*"):
+                out += self._stop()
+            out += tokens
+            is_row_end = isinstance(item, Symbol) and item.text == r"\\"
         return out
 
+    def _stop(self) -> list[str]:
+        """What parts a row's end from a [ or * behind it, which TeX would take for its option."""
+        return ["{", "}"] if self.is_look else [r"\relax"]
+
     def _braced(self, group: Group, out: list[str], in_script: bool) -> None:
-        out.append("{")
-        for item in group.items:
-            self._node(item, out, in_script)
-        out.append("}")
+        out += ("{", *self.write(group.items, in_script), "}")
 
     def _node(self, item: Node, out: list[str], in_script: bool) -> None:
         if isinstance(item, Symbol):
             if item.font:
                 out += self._word(item, in_script)
             elif item.text != _QUAD or not self.is_key:
-                out.append(item.text)
+                out.append(item.text + item.gap)
         elif isinstance(item, Scripts):
             self._scripts(item, out, in_script)
         elif isinstance(item, Group):
@@ -169,8 +176,7 @@ class Writer:
                     out.append("&")
                 tokens = self.write(cell.items, in_script)
                 if not index and tokens and tokens[0] in ("[", "*"):
-                    # TeX would take [ or * for an option of the row's end before it.
-                    out += ("{", "}") if self.is_look else (r"\relax",)
+                    out += self._stop()
                 out += tokens
         out.append(f"\\end{{{item.name}}}")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,7 @@ from finetune.pretrain.page_truth import TrueRegion, read_truth
 from finetune.pretrain.prose_source import ProseSource
 
 _TEX_SECONDS = 120
+_LOST = re.compile(r"^Missing character: There is no (.+?)[!:]?$", re.MULTILINE)
 # newtx wants hexadecimal digits from a file of plain TeX that small installations lack: the same two macros.
 BINHEX = r"""\def\hex#1{\ifcase#1 0\or1\or2\or3\or4\or5\or6\or7\or8\or9\or A\or B\or C\or D\or E\or F\fi}
 \def\nhex#1#2{\ifnum#2>15 \expandafter\hex\expandafter{\number\numexpr(#2-8)/16\relax}\fi
@@ -45,6 +47,8 @@ class TruePage:
     """Class, fonts, size and columns."""
     seed: int
     """Of the document."""
+    lost_characters: frozenset[str] = frozenset()
+    """Characters of the document that its fonts lack (TeX's words): formulas with them print less than they say."""
 
 
 def make_pages(
@@ -104,26 +108,28 @@ def make_document(
     """
     recipe = draw_recipe(seed, split)
     source = write_source(recipe, ProseSource(seed, split), FormulaPool(formulas, seed), seed, pages, has_formulas)
-    pdf = _run_tex(recipe, source.tex)
+    pdf, log = _run_tex(recipe, source.tex)
     if pdf is None:
         return []
     clean, regions = read_truth(pdf, source.formulas)
-    return _pages_of(clean, regions, recipe, seed)
+    return _pages_of(clean, regions, recipe, seed, frozenset(_LOST.findall(log)))
 
 
-def _pages_of(pdf: bytes, regions: list[tuple[TrueRegion, ...]], recipe: Recipe, seed: int) -> list[TruePage]:
+def _pages_of(
+    pdf: bytes, regions: list[tuple[TrueRegion, ...]], recipe: Recipe, seed: int, lost: frozenset[str]
+) -> list[TruePage]:
     import pymupdf
 
     with pymupdf.open("pdf", pdf) as document:
         sizes = [(page.rect.width, page.rect.height) for page in document]
     return [
-        TruePage(pdf, number, width, height, found, recipe.name, seed)
+        TruePage(pdf, number, width, height, found, recipe.name, seed, lost)
         for number, ((width, height), found) in enumerate(zip(sizes, regions, strict=True), start=1)
     ]
 
 
-def _run_tex(recipe: Recipe, tex: str) -> bytes | None:
-    """The document's PDF, or None if there was an error."""
+def _run_tex(recipe: Recipe, tex: str) -> tuple[bytes | None, str]:
+    """The document's PDF, or None if there was an error, and TeX's log."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "page.tex").write_text(tex, encoding="utf-8")
@@ -139,11 +145,10 @@ def _run_tex(recipe: Recipe, tex: str) -> bytes | None:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return None
+            return None, ""
         log, pdf = folder / "page.log", folder / "page.pdf"
-        if not pdf.exists() or "\n! " in log.read_text(encoding="utf-8", errors="replace"):
-            return None
-        return pdf.read_bytes()
+        text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+        return (None if not pdf.exists() or "\n! " in text else pdf.read_bytes()), text
 
 
 def main() -> None:
