@@ -136,6 +136,8 @@ def is_whole(marks: Sequence[Mark], piece: Sequence[Mark], before_line: Mark | N
     if end + 1 < len(marks):
         after = marks[end + 1]
         gap = after.x0 - last.x1
+        if after.text == "." and (last.text == "." or (marks[end + 2 : end + 3] and marks[end + 2].text == ".")):
+            return False  # points of an ellipsis
         if (
             after.text in ".,"
             and end + 2 < len(marks)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from docproc import __version__
 from docproc.errors import OutputError
 from docproc.records import Failure, Status
-from docproc.reference_report import numbered_twice, unresolved_references
+from docproc.reference_report import numbered_twice, numbers_out_of_sequence, unresolved_references
 from docproc.sandbox import isolation
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def failure_rows(store: FormulaStore) -> list[dict[str, Any]]:
     for document_id, path in paths.items():
         doubled = numbered_twice(store, document_id)
         rows += [_number_row(path, None, f"{count} formulas have the number ({number})") for number, count in doubled]
+        rows += [_number_row(path, page, words) for page, words in numbers_out_of_sequence(store, document_id)]
         unresolved = unresolved_references(store, document_id)
         rows += [_number_row(path, page, f"no formula has the number ({label})") for page, label in unresolved]
     return rows

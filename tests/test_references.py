@@ -87,15 +87,18 @@ def test_numbers_that_do_not_fit_are_reported(tmp_path: Path) -> None:
     one = Formula(FormulaKind.DISPLAY, 1, Box(0, 0, 9, 9), "a", "a", Status.OK, 0.9, "end", "m", "s")
     one = replace(one, equation_number="1, 2")
     other = replace(one, position=2, box=Box(0, 20, 9, 29), equation_number="2")
+    last = replace(one, position=3, box=Box(0, 40, 9, 49), equation_number="4")
     text = Block(BlockKind.PARAGRAPH, "By (1), (2) and equation (7).")
     with FormulaStore.open(tmp_path / "d.db") as store:
         state = store.begin_document("a.pdf", "sha", "application/pdf", 1, "T", "o")
-        store.write_page(state.id, FoundPage("a.pdf", 1, 9, 99, 0, PageKind.SCAN, (), (text,)), [one, other])
+        store.write_page(state.id, FoundPage("a.pdf", 1, 9, 99, 0, PageKind.SCAN, (), (text,)), [one, other, last])
         store.finish_document(state.id, "finished")
         rows = [(row["what"], row["page"], row["reason"]) for row in failure_rows(store)]
         assert rows == [
             ("equation number", None, "2 formulas have the number (2)"),
+            ("equation number", 1, "no formula has the number (3), between (2) and (4)"),
             ("equation number", 1, "no formula has the number (7)"),
         ]
         store.review_formula(2, "reject", "ada")
-        assert [row["reason"] for row in failure_rows(store)] == ["no formula has the number (7)"]
+        gap = "no formula has the number (3), between (2) and (4)"
+        assert [row["reason"] for row in failure_rows(store)] == [gap, "no formula has the number (7)"]

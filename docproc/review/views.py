@@ -10,7 +10,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from docproc.entries import entries_by_id
 from docproc.errors import InputError, UsageError
 from docproc.records import Box
-from docproc.reference_report import numbered_twice, unresolved_references
+from docproc.reference_report import numbered_twice, numbers_out_of_sequence, unresolved_references
 from docproc.review import queries
 from docproc.review.searching import FIELDS, MOST_FOUND, STATUSES, Found, asked, find
 from docproc.show import mentions_of
@@ -50,6 +50,7 @@ def document(request: Request) -> Response:
             document=line,
             pages=queries.list_pages(store, document_id),
             doubled=numbered_twice(store, document_id),
+            out_of_sequence=numbers_out_of_sequence(store, document_id),
             unresolved=unresolved_references(store, document_id),
         )
 
