@@ -12,12 +12,15 @@ print, of the scored part of the keep pack, and of 30 training formulas kept apa
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import math
 import multiprocessing
 import random
+import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from queue import Empty
 from typing import Any
@@ -45,6 +48,8 @@ VARIANTS: list[dict[str, Any]] = [
     {"rate": 5e-5, "kl": 1.0, "seen": 1.0},
     {"rate": 2e-4, "kl": 1.0, "seen": 5.0},
     {"method": "lora", "rate": 1e-3, "kl": 1.0, "seen": 1.0},
+    {"kl": 3.0, "seen": 10.0},
+    {"batch": 6, "keep": 18},
 ]
 ALPHAS = (1.0, 0.85, 0.7, 0.55)
 VALIDATION = 30
@@ -52,38 +57,53 @@ Task = tuple[str, int, int]
 """Domain, variant and seed."""
 SCORED = ("domain", "print", "kept", "validation")
 REPORTED = ("print-new",)
+CHOSEN_BY = "tune"
 
 
-def load(domains: Path, domain: str, pack: str, place: Path) -> dict[str, list[Any]]:
-    """Checked examples: of the domain, of print, of the keep pack."""
+def load(domains: Path, names: Sequence[str], place: Path) -> dict[str, list[Any]]:
+    """Checked examples of each domain (all that it has), of print (`print...`) and of keep packs (`keep-...`)."""
+    found: dict[str, list[Any]] = {}
+    for name in names:
+        found[name] = _check(domains, name, place / name)
+        print(f"{name}: {len(found[name])}", file=sys.stderr, flush=True)
+    return found
+
+
+def _check(domains: Path, name: str, place: Path) -> list[Any]:
     from docproc.checkpoints import BUILT_IN_FOLDER, load_processor
     from finetune.dataset import check_data
     from finetune.labels import Labels
     from finetune.readers import read_rows
-    from finetune.train import REHEARSAL, rehearsed_part, scored_part
+    from finetune.train import REHEARSAL
 
     labels = Labels(load_processor(str(BUILT_IN_FOLDER)).tokenizer)
+    source = domains / f"{name}.parquet" if name.startswith("keep-") else domains / name
+    rows = read_rows(REHEARSAL if name == "keep-new" else source)
+    if name.startswith("print"):  # all of it is held out, and something has to be there to train on
+        some = itertools.islice(read_rows(domains / CHOSEN_BY), 1)
+        return list(check_data(some, rows, (), labels, place, held_out_share=0, seed=0).held_out)
+    checked = check_data(rows, (), (), labels, place, held_out_share=0, seed=0)
+    return [*checked.train, *checked.held_out]
 
-    def checked(rows: Any, name: str) -> Any:
-        return check_data(rows, (), (), labels, place / name, held_out_share=0, seed=0)
 
-    ours = checked(read_rows(domains / domain), "domain")
-    kept = checked(read_rows(REHEARSAL if pack == "new" else domains / f"keep-{pack}.parquet"), "keep").train
-    train = list(ours.train)
+def divide(checked: dict[str, list[Any]], domains: Path, domain: str, pack: str) -> dict[str, list[Any]]:
+    """What a recipe trains on and what it is scored on."""
+    from finetune.train import rehearsed_part, scored_part
+
+    rows = map(json.loads, (domains / domain / "labels.jsonl").read_text().splitlines())
+    count = sum(row["split"] == "train" for row in rows)
+    train, held_out = checked[domain][:count], checked[domain][count:]
     random.Random(0).shuffle(train)
-    parts = {
+    kept = checked[f"keep-{pack}"]
+    return {
         "train": train[VALIDATION:],
         "validation": train[:VALIDATION],
-        "domain": list(ours.held_out),
+        "domain": held_out,
         "keep": list(rehearsed_part(kept)),
         "kept": list(scored_part(kept)),
+        # What is reported of print is not even looked at while recipes are chosen.
+        **{name: checked[name] for name in checked if name == "print" or (name in REPORTED and domain != CHOSEN_BY)},
     }
-    for name in ("print", *REPORTED):
-        if (domains / name).is_dir():
-            rows = read_rows(domains / name)
-            both = check_data(read_rows(domains / domain), (), rows, labels, place / name, held_out_share=0, seed=0)
-            parts[name] = list(both.keep)
-    return parts
 
 
 class Seen:
@@ -263,37 +283,44 @@ def _share_right(model: Any, batches: list[dict[str, Any]], device: str) -> floa
     return right / count
 
 
-def _work(task: Task, domains: Path, device: str, deadline: float, few: bool, most: int, queue: Any) -> None:
+def _work(
+    task: Task, parts: dict[str, list[Any]], device: str, deadline: float, few: bool, most: int, queue: Any
+) -> None:
     """Tune by one recipe."""
     import torch
 
     torch.set_num_threads(1 if device != "cpu" else 2)
     domain, index, seed = task
     recipe = BASE | VARIANTS[index] | {"seed": seed} | ({"passes": 0.04} if few else {})
-    with tempfile.TemporaryDirectory() as place:
-        try:
-            parts = load(domains, domain, recipe["pack"], Path(place))
-            found = tune(recipe, parts, device, deadline, most)
-        except Exception as error:
-            found = [{"error": f"{type(error).__name__}: {error}"[:300]}]
+    try:
+        found = tune(recipe, parts, device, deadline, most)
+    except Exception as error:
+        found = [{"error": f"{type(error).__name__}: {error}"[:300]}]
     queue.put({"recipe": index, "changes": VARIANTS[index], "domain": domain, "seed": seed, "found": found})
 
 
-def _try(tasks: list[Task], domains: Path, device: str, seconds: float, few: bool, most: int) -> list[dict[str, Any]]:
+def _try(
+    tasks: list[Task], checked: dict[str, list[Any]], domains: Path, device: str, seconds: float, few: bool, most: int
+) -> list[dict[str, Any]]:
     """Work on all tasks at once, a process each; print and return what is found."""
     context = multiprocessing.get_context("spawn")
     queue = context.Queue()
     deadline = time.monotonic() + seconds
-    started = [
-        context.Process(target=_work, args=(task, domains, device, deadline, few, most, queue)) for task in tasks
-    ]
-    for process in started:
+    started = []
+    for task in tasks:
+        domain, index, _ = task
+        parts = divide(checked, domains, domain, (BASE | VARIANTS[index])["pack"])
+        process = context.Process(target=_work, args=(task, parts, device, deadline, few, most, queue))
         process.start()
+        started.append(process)
     found: list[dict[str, Any]] = []
-    while len(found) < len(tasks) and time.monotonic() < deadline + 60:
+    while len(found) < len(tasks) and time.monotonic() < deadline + 90:
+        is_alive = any(process.is_alive() for process in started)
         try:
             found.append(queue.get(timeout=2))
         except Empty:
+            if not is_alive:
+                break
             continue
         print(json.dumps(found[-1]), flush=True)
     for process in started:
@@ -318,7 +345,6 @@ def best_recipe(found: list[dict[str, Any]], most_lost: float = 0.01) -> int:
 
 @click.command()
 @click.argument("domains", type=click.Path(path_type=Path))
-@click.option("--domain", default="tune", help="The one that recipes are chosen by.")
 @click.option("--report", default="augie,skrivana,miama,almendra", help="Those that the best recipe is then tried on.")
 @click.option("--device", default="cuda")
 @click.option("--seconds", type=float, default=95, help="After so long trainings are brought to an end.")
@@ -328,17 +354,21 @@ def best_recipe(found: list[dict[str, Any]], most_lost: float = 0.01) -> int:
 @click.option("--most", type=int, default=10**6, help="Formulas scored of each kind.")
 @click.option("--few", is_flag=True, help="A few formulas and steps: to see that it runs.")
 def main(
-    domains: Path, domain: str, report: str, device: str, seconds: float, report_seconds: float, seeds: int,
+    domains: Path, report: str, device: str, seconds: float, report_seconds: float, seeds: int,
     only: str, most: int, few: bool,
 ) -> None:  # fmt: skip
     """Try all variants on one domain, and the best of them on others."""
     chosen = [int(n) for n in only.split(",")] if only else list(range(len(VARIANTS)))
-    found = _try([(domain, n, 0) for n in chosen], domains, device, seconds, few, most)
-    if found and report:
-        best = best_recipe(found)
-        print(json.dumps({"best": best, "changes": VARIANTS[best]}), flush=True)
-        tasks = [(name, best, seed) for name in report.split(",") for seed in range(1, seeds + 1)]
-        _try(tasks, domains, device, report_seconds, few, most)
+    reported = report.split(",") if report else []
+    packs = sorted({f"keep-{(BASE | VARIANTS[n])['pack']}" for n in chosen})
+    with tempfile.TemporaryDirectory() as place:
+        checked = load(domains, [CHOSEN_BY, "print", *packs, *reported, *(REPORTED if reported else ())], Path(place))
+        found = _try([(CHOSEN_BY, n, 0) for n in chosen], checked, domains, device, seconds, few, most)
+        if found and reported:
+            best = best_recipe(found)
+            print(json.dumps({"best": best, "changes": VARIANTS[best]}), flush=True)
+            tasks = [(name, best, seed) for name in reported for seed in range(1, seeds + 1)]
+            _try(tasks, checked, domains, device, report_seconds, few, most)
     print("END", flush=True)
 
 
