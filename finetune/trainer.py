@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Bytes of activations that are kept at once; the layers beyond work theirs out again, which takes a third of a step.
-# 2.0e9 is what 8 GB leave beside a 7B model in nf4.
-KEPT_BYTES = 2.0e9
-# Of a token of a 7B model: its activations in all layers (measured: 2.06 GB for 2 formulas of 125 tokens), and what is
-# left of them where every layer works them out again (28 x 3,584 and, four patches a token, 32 x 1,280 x 4 halves).
-LAYERS_BYTES_A_TOKEN, LEAST_BYTES_A_TOKEN = 8e6, 0.6e6
+# Bytes of activations at once, beyond which layers work theirs out again, which takes a third of their time: what 8 GB
+# leave beside a 7B model in nf4 with the gradients and averages of its adapter.
+KEPT_BYTES = 2.35e9
+# Bytes a token (or a picture's patch), a layer and a unit of width, and bytes a token where all is worked out again:
+# peaks of a 7B model at 2 x 40 and 2 x 512 picture tokens (benchmarks/finetune_large.py).
+TEXT_BYTES, VISION_BYTES, LEAST_BYTES_A_TOKEN = 48.5, 64.5, 1.05e6
 COMPLETE = "complete"  # file in a checkpoint whose writing was not cut short
 
 
@@ -98,7 +98,7 @@ def make_trainer_class(
             total = torch.zeros((), device=inputs["input_ids"].device)
             for i, piece in enumerate(pieces):
                 if is_plain and self.args.gradient_checkpointing:
-                    keep_activations(model, kept_share(piece["input_ids"].numel()))
+                    keep_activations(model, piece["input_ids"].numel(), len(piece["pixel_values"]))
                 if is_plain:
                     piece = without_idle_logits(piece)
                 is_last = i == len(pieces) - 1
@@ -203,7 +203,7 @@ class EmbeddingOnHost:
         if not self._hooks:
             self._table.to("cpu")
             self._hooks = [
-                self._table.register_forward_pre_hook(lambda _, given: (given[0].cpu(), *given[1:])),
+                self._table.register_forward_pre_hook(lambda table, given: (_to_host(table, given[0]), *given[1:])),
                 self._table.register_forward_hook(lambda _, __, found: found.to(self._device)),
             ]
             _free_memory()
@@ -227,29 +227,40 @@ class EmbeddingOnHost:
         self._table.to(self._device)
 
 
+def _to_host(table: Any, ids: torch.Tensor) -> torch.Tensor:
+    """The ids where the table is to be, which whoever moves a whole model to its device has moved as well."""
+    if table.weight.device.type != "cpu":
+        table.to("cpu")
+        _free_memory()
+    return ids.cpu()
+
+
 def has_tied_embeddings(model: Any) -> bool:
     """Whether the table is also what the logits are computed with, as in the 2B model: it is needed on the GPU then."""
     head = model.get_output_embeddings()
     return head is not None and head.weight is model.get_input_embeddings().weight
 
 
-def kept_share(tokens: int) -> float:
-    """Share of the layers whose activations may be kept for so many tokens at once."""
-    return min(1.0, max(0.0, KEPT_BYTES - LEAST_BYTES_A_TOKEN * tokens) / (LAYERS_BYTES_A_TOKEN * tokens))
-
-
-def keep_activations(model: Any, share: float) -> None:
-    """Let a share of the layers, evenly spread, go without gradient checkpointing in the next forward pass.
+def keep_activations(model: Any, tokens: int, patches: int) -> None:
+    """Let as many layers as memory allows go without gradient checkpointing in the next forward pass.
 
     Args:
         model: Gradient checkpointing is set up in it; switching costs next to nothing.
-        share: 0: all layers work their activations out again; 1: none does.
+        tokens: Of all rows at once, pictures' tokens included.
+        patches: Of all pictures at once.
     """
     from transformers.modeling_layers import GradientCheckpointingLayer
 
-    layers = [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
-    for i, layer in enumerate(layers):
-        layer.gradient_checkpointing = int((i + 1) * share + 1e-9) == int(i * share + 1e-9)
+    config = next(m.config for m in model.modules() if hasattr(getattr(m, "config", None), "vision_config"))
+    costs = {
+        False: TEXT_BYTES * config.text_config.hidden_size * tokens,
+        True: VISION_BYTES * config.vision_config.embed_dim * patches,
+    }
+    layers = [(".visual." in n, m) for n, m in model.named_modules() if isinstance(m, GradientCheckpointingLayer)]
+    left = KEPT_BYTES - LEAST_BYTES_A_TOKEN * tokens
+    for is_vision, layer in sorted(layers, key=lambda entry: costs[entry[0]]):
+        left -= costs[is_vision]
+        layer.gradient_checkpointing = left < 0
 
 
 class StopRequest:

@@ -32,7 +32,7 @@ from finetune.options import PRESETS, FinetuneOptions, options_from_json, option
 from finetune.readers import Row, read_reviewed, read_rows
 from finetune.result import find_license
 from finetune.train import rehearsed_part, run, scored_part
-from finetune.trainer import EmbeddingOnHost, has_tied_embeddings, keep_activations, kept_share
+from finetune.trainer import EmbeddingOnHost, has_tied_embeddings, keep_activations
 from tests.tiny_qwen2_vl import tokenizer_folder, write_tiny_qwen2_vl
 
 # For processes of their own, which do not see pytest's path.
@@ -604,27 +604,36 @@ def test_layers_keep_their_activations_where_memory_allows_and_nothing_changes(
 ) -> None:
     from transformers.modeling_layers import GradientCheckpointingLayer
 
-    counts: list[tuple[int, int]] = []
+    counts: list[tuple[int, int, int]] = []
 
-    def note(model, share: float) -> None:
-        keep_activations(model, share)
+    def note(model, tokens: int, patches: int) -> None:
+        keep_activations(model, tokens, patches)
         layers = [m for m in model.modules() if isinstance(m, GradientCheckpointingLayer)]
-        counts.append((sum(not m.gradient_checkpointing for m in layers), len(layers)))
+        counts.append((sum(not m.gradient_checkpointing for m in layers), len(layers), tokens))
 
     monkeypatch.setattr("finetune.trainer.keep_activations", note)
-    monkeypatch.setattr("finetune.trainer.KEPT_BYTES", 300 * 8e6)
+    width = json.loads((Path(options.model) / "config.json").read_text())["text_config"]["hidden_size"]
+    constants = {"TEXT_BYTES": 1 / width, "VISION_BYTES": 0, "LEAST_BYTES_A_TOKEN": 0, "KEPT_BYTES": 600}
+    for name, value in constants.items():
+        monkeypatch.setattr(f"finetune.trainer.{name}", value)
     run(replace(options, gradient_checkpointing=True, micro_batch_size=3, output=tmp_path / "out"))
-    assert any(kept == count for kept, count in counts)  # pieces of one row
-    assert any(0 < kept < count for kept, count in counts)  # pieces of three
+    assert any(kept == count for kept, count, _ in counts), counts  # pieces of one row
+    assert any(0 < kept < count for kept, count, _ in counts), counts  # pieces of three
     assert losses(tmp_path / "out") == pytest.approx(losses(finished.output), rel=0.02)
 
 
-def test_activations_of_a_7b_model_stay_within_what_8_gb_leave() -> None:
-    assert kept_share(200) == 1
-    assert 0.1 < kept_share(2 * (512 + 85)) < 0.2
-    assert kept_share(10_000) == 0
-    for tokens in (100, 300, 1200):
-        assert kept_share(tokens) * 8e6 * tokens + 0.6e6 * tokens <= 2.0e9 + 1
+@pytest.mark.parametrize(("pictures", "text", "vision"), [(40, 28, 32), (512, 5, 0), (5000, 0, 0)])
+def test_activations_of_a_7b_model_stay_within_what_8_gb_leave(pictures: int, text: int, vision: int) -> None:
+    import torch
+    from transformers import Qwen2VLConfig, Qwen2VLForConditionalGeneration
+
+    sizes = {"hidden_size": 3584, "num_hidden_layers": 28, "num_attention_heads": 28, "num_key_value_heads": 4}
+    config = Qwen2VLConfig(text_config=sizes, vision_config={"depth": 32, "embed_dim": 1280, "hidden_size": 3584})
+    with torch.device("meta"):
+        model = Qwen2VLForConditionalGeneration._from_config(config)
+    keep_activations(model, 2 * (pictures + 85), 2 * 4 * pictures)
+    for tower, kept in ((model.model.visual.blocks, vision), (model.model.language_model.layers, text)):
+        assert sum(not layer.gradient_checkpointing for layer in tower) == kept
 
 
 def test_logits_left_out_change_neither_loss_nor_gradients(options: FinetuneOptions, tmp_path: Path) -> None:
