@@ -40,9 +40,11 @@ _SAME_BOX, _PAD_PT = 0.8, 1.0
 _ONE_BOX = 0.95
 """A formula of the kept database and one found anew with boxes as alike as this are one."""
 # Truths that only TeX can read.
-_PROGRAMMING = re.compile(r"\\if[a-z]+\b|\\ensuremath")
+_PROGRAMMING = re.compile(r"\\if[a-z]+\b|\\ensuremath|penalty(?![a-z])")
 # Alphabets of capitals alone: fonts print nothing or another sign (`\mathcal{y}` is a dagger in TeX's own).
 _NOT_PRINTED = re.compile(r"\\(?:mathcal|mathscr|mathbb|cal)\s*\{?[^{}A-Z]*[a-z0-9]")
+# What the OpenType families of the pages print upright (their `\boldsymbol` is `\symbf`).
+_UPRIGHT_BOLD = re.compile(r"\\(?:boldsymbol|bm)(?![a-zA-Z])")
 _NO_CAPITAL = re.compile(r"[a-z0-9] in font ")
 _CAUGHT = ("suspect", "invalid", "failed", "rejected")
 _Z = 1.96
@@ -192,10 +194,15 @@ def compare(rows: Sequence[dict[str, Any]], truth: Truth) -> list[dict[str, Any]
         )
         if best[0] >= _SAME_BOX:
             true = truth[row["place"]][best[1]]
-            if not _PROGRAMMING.search(true["latex"]) and not _NOT_PRINTED.search(true["latex"]):
+            if _prints_what_it_says(true):
                 found.append({**row, "truth": true["latex"], "recipe": true["recipe"], "overlap": best[0],
                               "is_right": is_same(row["latex"], true["latex"])})  # fmt: skip
     return found
+
+
+def _prints_what_it_says(true: dict[str, Any]) -> bool:
+    is_other = _UPRIGHT_BOLD.search(true["latex"]) and "-unicode/" in true["recipe"]
+    return not (is_other or _PROGRAMMING.search(true["latex"]) or _NOT_PRINTED.search(true["latex"]))
 
 
 def interval(right: int, count: int) -> tuple[float, float]:

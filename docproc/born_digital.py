@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _CONTEXT_LENGTH = 120
 # Limits and labels stand this near to their formula, in em of their own size.
+# An underline stands this far below letters that hang down, an overline above tall ones.
+_RULE_REACH_EM = 0.4
 _FRAGMENT_GAP_EM = 0.5
 
 
@@ -98,8 +100,9 @@ def _find_in_column(
             box = Box.around([box, *(mark.ink for mark in guests)])
             is_alone = has_sure_ends and (is_sure or not _has_strangers(rows, [*piece, *guests], box))
             region = Region(
-                FormulaKind.INLINE, box, glyph_latex=latex, glyph_symbols=symbols, glyph_boxes=inks, is_whole=is_alone
-            )
+                FormulaKind.INLINE, box, glyph_latex=latex, glyph_symbols=symbols, glyph_boxes=inks, is_whole=is_alone,
+                rule_count=_count_rules(layer.rules, box, row.size),
+            )  # fmt: skip
             if broken is not None and piece[0] is row.marks[0]:
                 links[id(region)] = broken
             found.append((row, region))
@@ -180,6 +183,7 @@ def _display_region(display: Display, rows: Sequence[Row], rules: Sequence[Box],
         glyph_symbols=describe_glyphs(display.marks),
         glyph_boxes=_ink_boxes(display.marks),
         is_whole=not _has_strangers(rows, display.marks, box),
+        rule_count=_count_rules(rules, box, size),
         lines=tuple(lines) if len(lines) > 1 else (), equation_number=display.number,
     )  # fmt: skip
 
@@ -191,6 +195,16 @@ def _ink_boxes(marks: Sequence[Mark]) -> tuple[tuple[float, float, float, float,
 def _touches(rule: Box, box: Box) -> bool:
     """Whether a rule crosses a box or lies right above it, as an overline does."""
     return rule.x0 < box.x1 and rule.x1 > box.x0 and rule.y0 < box.y1 + 1.5 and rule.y1 > box.y0 - 3
+
+
+def _count_rules(rules: Sequence[Box], box: Box, size: float) -> int:
+    """Horizontal rules that a formula draws or that were lost beside it."""
+    near = Box(box.x0 - 0.1 * size, box.y0 - _RULE_REACH_EM * size, box.x1 + 0.1 * size, box.y1 + _RULE_REACH_EM * size)
+    return sum(
+        rule.width > rule.height and min(rule.x1, near.x1) - max(rule.x0, near.x0) > 0.5 * rule.width
+        and near.y0 < (rule.y0 + rule.y1) / 2 < near.y1
+        for rule in rules
+    )  # fmt: skip
 
 
 def _with_rules(box: Box, rules: Sequence[Box], size: float) -> Box:

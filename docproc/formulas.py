@@ -103,6 +103,7 @@ def _judge(region: Region, reading: Recognition) -> Verdict:
         region.glyph_symbols,
         region.glyph_boxes if region.is_whole else None,
         is_display=region.kind is FormulaKind.DISPLAY,
+        rule_count=region.rule_count,
     )
 
 

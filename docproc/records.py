@@ -199,6 +199,8 @@ class Region:
     """Of each of these glyphs left, top, right, bottom of its ink and the size of its font, in points."""
     is_whole: bool = True
     """Whether the page leaves no doubt that the formula begins and ends where it was cut."""
+    rule_count: int | None = None
+    """Horizontal rules of the page in the box and right above and below it; None where the page does not tell."""
     text_before: str = ""
     """Up to 120 characters of prose before the formula, for search."""
     text_after: str = ""

@@ -13,6 +13,7 @@ from docproc.display_formulas import ColumnLayout, gather_displays
 from docproc.font_statistics import FontRole, FontStatistics, count_fonts, gather_font_statistics
 from docproc.fractions import find_stacks
 from docproc.latex.canonical import match_key
+from docproc.latex.rules import count_rules
 from docproc.options import RegionOptions
 from docproc.page_marks import Kind, Mark
 from docproc.page_rows import Row, build_rows
@@ -48,6 +49,17 @@ def test_samples_are_found_with_few_exceptions(name: str) -> None:
     ]
     assert sum(hits) >= 0.93 * len(truth)
     assert sum(map(len, found.values())) <= 1.1 * len(truth)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_rules_are_those_of_the_formula(name: str) -> None:
+    found, counts = find_all(name), []
+    for page, _, box, latex, _ in read_truth(name):
+        region = max(found[page], key=lambda region: region.box.iou(box))
+        if region.box.iou(box) > 0.9 and region.is_whole:
+            counts.append((region.rule_count, count_rules(latex)))
+    assert any(rules for rules, _ in counts)
+    assert sum(rules == expected for rules, expected in counts) >= 0.98 * len(counts)
 
 
 @pytest.mark.parametrize("name", NAMES)

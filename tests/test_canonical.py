@@ -21,7 +21,7 @@ PIECES = st.lists(st.sampled_from(TOKENS.split()), max_size=30)
     (r"\begin{array}{c}a\\ [2pt]b\end{array}", r"\begin{array}{c}a\\[2pt]b\end{array}"),
     (r"\substack{a\\ *b}", r"\substack{a\\\relax *b}"), (r"\substack{a\\*b}", r"\substack{a\\b}"),
     (r"\substack{a\\*[2pt] b\\ [2pt]}", r"\substack{a\\[2pt]b\\\relax[2pt]}"),
-    (r"x {=} y", "x{=}y"), (r"\int_0^1", r"\int_{0}^{1}"), (r"\not= 0", r"\neq0")])
+    (r"x {=} y", "x{=}y"), (r"a\dotsum b", r"a\dotsum b"), (r"\int_0^1", r"\int_{0}^{1}"), (r"\not= 0", r"\neq0")])
 def test_canonical_form(source, expected):
     assert canonical(source) == expected
 

@@ -9,6 +9,7 @@ from docproc.latex.check import check
 from docproc.latex.evidence import Agreement, compare_with_glyphs
 from docproc.latex.hints import find_hints
 from docproc.latex.judge import judge
+from docproc.latex.rules import count_rules
 from docproc.latex.symbols import visible_symbols
 from docproc.records import Status
 
@@ -115,3 +116,19 @@ def test_status(raw, stop, confidence, glyphs, status):
     verdict = judge(raw, stop, confidence, glyphs, boxes)
     assert verdict.status is status
     assert bool(verdict.problems) == (status not in (Status.VERIFIED, Status.OK))
+
+
+@pytest.mark.parametrize(("raw", "glyph", "rules", "status"), [
+    (r"\mathcal{F}", r"\mathcal{F}", 0, Status.VERIFIED), (r"\mathcal{F}", r"\mathscr{F}", 0, Status.OK),
+    (r"\mathcal{F}", "F", 0, Status.OK), (r"\mathrm{T}", r"\mathsf{T}", 0, Status.OK),
+    (r"\mathsf{T}", r"\mathsf{T}", 0, Status.VERIFIED), ("E", "E", 0, Status.VERIFIED), ("E", "E", 1, Status.OK),
+    (r"\underline{E}", "E", 1, Status.VERIFIED), (r"\underline{E}", "E", 0, Status.OK)])
+def test_alphabets_and_rules_must_be_those_of_the_page(raw, glyph, rules, status):
+    assert judge(raw, "end", 0.99, (glyph,), ((0, 0, 5, 7, 10),), rule_count=rules).status is status
+
+
+@pytest.mark.parametrize(("latex", "count"), [
+    (r"\frac{a}{\sqrt[3]{b}}", 2), (r"\overline{x}+\bar x", 1), (r"{a\over b}", 1), (r"\overset{a}{b}\xi", 0),
+    (r"\boxed{x}", None), (r"\overbrace{x}", None), (r"\begin{array}{c}\hline a\end{array}", None), ("{", None)])
+def test_rules_are_counted(latex, count):
+    assert count_rules(latex) == count

@@ -10,6 +10,8 @@ _CLOSERS = CLOSING | frozenset((")", "]"))
 _INTEGRALS = frozenset((r"\int", r"\iint", r"\iiint", r"\iiiint", r"\oint", r"\idotsint"))
 _FIXED = {r"\dotsc": r"\ldots", r"\dotso": r"\ldots", r"\dotsb": r"\cdots", r"\dotsm": r"\cdots",
           r"\dotsi": r"\cdots", r"\mathellipsis": r"\ldots"}
+DOTS = frozenset((r"\dots", *_FIXED))
+"""Commands that `settle_dots` knows; others may begin like them (`\\dotsum`, misread)."""
 
 
 def settle_dots(name: str, items: list[Node], index: int) -> tuple[str, str]:

@@ -49,7 +49,7 @@ def compare_with_glyphs(latex: str, glyph_symbols: tuple[str, ...]) -> Evidence:
     glyphs = [mark for symbol in glyph_symbols for mark in glyph_marks(symbol)]
     unknown = sum(glyph.symbol == "?" for glyph in glyphs)
     named = [glyph for glyph in glyphs if glyph.symbol != "?"]
-    has_other_variant = _variants(named) != _variants(marks) or _slanted(named) != _slanted(marks)
+    has_other_variant = any(part(named) != part(marks) for part in (_variants, _slanted, _alphabets))
     known, marks = _without_variants(named), _without_variants(marks)
     on_page, read = Counter(mark.symbol for mark in known), Counter(mark.symbol for mark in marks)
     unsure = Counter(mark.symbol for mark in [*marks, *known] if mark.is_unsure)
@@ -97,6 +97,11 @@ def _style_differences(known: list[Mark], marks: list[Mark]) -> list[str]:
 
 def _slanted(marks: list[Mark]) -> Counter[str]:
     return Counter(mark.symbol for mark in marks if mark.is_slanted and mark.symbol.isalpha())
+
+
+def _alphabets(marks: list[Mark]) -> Counter[tuple[str, str]]:
+    """Letters of alphabets that look like others in some fonts: the glyph must name the very one."""
+    return Counter((mark.symbol, mark.alphabet) for mark in marks if mark.alphabet and mark.symbol.isalnum())
 
 
 def _variants(marks: list[Mark]) -> Counter[str]:

@@ -12,7 +12,7 @@ from docproc.latex.commands import (
     ORDINARY,
     TEXT_COMMANDS,
 )
-from docproc.latex.dots import settle_dots
+from docproc.latex.dots import DOTS, settle_dots
 from docproc.latex.look_tables import DELIMITER_LOOKS, SIZED, is_letter
 from docproc.latex.tree import Command, Environment, Fence, Group, Node, Scripts, Symbol
 
@@ -61,7 +61,7 @@ def _respell(items: list[Node], before_dollar: bool = False) -> list[Node]:
                 return out + _apply_switch(FONT_SWITCHES[item.text], items[index + 1:])
             if item.text in _GONE:
                 continue
-            if item.text.startswith(r"\dots"):
+            if item.text in DOTS:
                 dots, space = settle_dots(item.text, items, index)
                 if item.text == r"\dotsi" or (dots == r"\cdots" and _before_integral(items, index)):
                     out.append(Symbol(r"\!"))
@@ -185,7 +185,7 @@ def _apply_switch(command: str, items: list[Node]) -> list[Node]:
     for index, item in enumerate(items):
         if isinstance(item, Symbol) and item.text in FONT_SWITCHES:
             return out + _apply_switch(FONT_SWITCHES[item.text], items[index + 1:])
-        if isinstance(item, Symbol) and item.text.startswith(r"\dots"):
+        if isinstance(item, Symbol) and item.text in DOTS:
             dots, space = settle_dots(item.text, items, index)
             out += [Symbol(dots), Symbol(space)] if space else [Symbol(dots)]
         elif _is_ordinary(item):

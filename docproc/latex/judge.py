@@ -11,6 +11,7 @@ from docproc.latex.evidence import Agreement, compare_with_glyphs
 from docproc.latex.hints import REPEATS, find_hints, is_complete
 from docproc.latex.places import Placing, Rect, compare_places
 from docproc.latex.repair import UNWRAPPED, is_wrapped, repair
+from docproc.latex.rules import count_rules
 from docproc.records import Status
 
 # A reading less sure than this is doubtful whatever else speaks for it.
@@ -43,6 +44,7 @@ def judge(
     glyph_boxes: tuple[Rect, ...] | None = None,
     *,
     is_display: bool = True,
+    rule_count: int | None = None,
 ) -> Verdict:
     """Judge a reading by its syntax, its own consistency, and the glyphs of the page and where they stand.
 
@@ -55,6 +57,7 @@ def judge(
         glyph_boxes: Ink and font size of each; None if they are not known, or where the formula was cut is in doubt:
             then nothing is verified.
         is_display: For the MathML.
+        rule_count: Horizontal rules in the formula's box and right beside it; None if they are not known.
 
     Returns:
         `failed` if there is no answer or a runaway one, `rejected` if the recogniser saw no formula, `invalid` if it
@@ -99,4 +102,5 @@ def judge(
     if problems:
         return Verdict(latex, Status.SUSPECT, tuple(problems), checked.mathml, repairs)
     is_verified = placing.is_known and confidence >= VERIFIED_FROM and not changes and is_complete(latex)
+    is_verified = is_verified and (rule_count is None or rule_count == count_rules(latex))
     return Verdict(latex, Status.VERIFIED if is_verified else Status.OK, (), checked.mathml, repairs)

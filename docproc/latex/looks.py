@@ -20,7 +20,7 @@ from docproc.latex.commands import (
     STYLES,
     TEXT_COMMANDS,
 )
-from docproc.latex.dots import settle_dots
+from docproc.latex.dots import DOTS, settle_dots
 from docproc.latex.look_rows import fold_environment
 from docproc.latex.look_runs import WORD_FONTS, fold_fence, join_runs, pair_sized
 from docproc.latex.look_tables import (
@@ -88,7 +88,7 @@ def _fold_symbol(item: Symbol, items: list[Node], index: int, font: str, out: li
         return
     if text in STYLES or text in INVISIBLE:
         return
-    if text.startswith(r"\dots") or text == r"\mathellipsis":
+    if text in DOTS:
         text = settle_dots(text, items, index)[0]
     if is_letter(text) or text.isdigit() or text in UPPERCASE_GREEK:
         out.append(Symbol(text, item.start, _font_of(text, font)))

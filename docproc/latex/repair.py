@@ -104,8 +104,12 @@ def _only_one(
             return None
         by_key: dict[str, str] = {}
         for candidate in tried:
-            if len(by_key) < 2 and _is_sound(candidate) and is_supported(candidate):
-                by_key.setdefault(match_key(candidate), candidate)
+            if len(by_key) > 1 or not _is_well_formed(candidate):
+                continue
+            key = match_key(candidate)
+            # Most places for one brace give one formula: it is looked at once.
+            if key not in by_key and _ends_well(candidate) and is_supported(candidate):
+                by_key[key] = candidate
         if by_key:
             return (rule, next(iter(by_key.values()))) if len(by_key) == 1 else None
     return None
@@ -240,8 +244,8 @@ def _cut_tail(tokens: list[str]) -> tuple[str, str] | None:
     return None
 
 
-def _is_sound(latex: str) -> bool:
-    """Whether a candidate parses, ends as formulas end, and has no empty argument or script."""
+def _is_well_formed(latex: str) -> bool:
+    """Whether a candidate parses and has no empty argument or script."""
     tokens = split_latex(latex)
     if tokens[-2:-1] in (["&"], ["\\\\"]):
         return False
@@ -252,8 +256,15 @@ def _is_sound(latex: str) -> bool:
             return False
         if first == "{" and second in ("^", "_", "'") and before not in _MAY_BE_EMPTY:
             return False
-    # Formulas that end in a relation are rare but real: they count, so that a worse place is not the only one left.
-    return _parses(latex) and all(hint.startswith(NOTHING_AFTER) for hint in find_hints(latex))
+    return _parses(latex)
+
+
+def _ends_well(latex: str) -> bool:
+    """Whether nothing speaks against a candidate but a relation at its end.
+
+    Such formulas are rare but real: they count, so that a worse place is not the only one left.
+    """
+    return all(hint.startswith(NOTHING_AFTER) for hint in find_hints(latex))
 
 
 def _parses(latex: str) -> bool:

@@ -39,6 +39,7 @@ _SAME_GLYPH = {r"\|": r"\Vert", r"\varGamma": r"\Gamma", r"\varDelta": r"\Delta"
 _STYLES = {"bf": "bold", "bm": "bold", "cal": "script", "scr": "script", "bb": "blackboard", "frak": "fraktur"}
 _GLYPH_STYLES = {r"\mathbf": "bold", r"\bm": "bold", r"\mathcal": "script", r"\mathscr": "script",
                  r"\mathbb": "blackboard", r"\mathfrak": "fraktur"}
+_ALPHABETS = frozenset(("cal", "scr", "sf", "tt", "it"))
 _STYLED = re.compile(r"(\\[a-z]+)\{(.*)\}$")
 _TOKEN = re.compile(r"\\[A-Za-z]+|\\.|.", re.DOTALL)
 _ACCENT_NAMES = frozenset(f"\\{name}" for name in ACCENTS.split())
@@ -54,6 +55,8 @@ class Mark(NamedTuple):
     is_unsure: bool = False
     is_slanted: bool = False
     """Bold and italic, where bold upright letters look otherwise."""
+    alphabet: str = ""
+    """`cal`, `scr`, `sf`, `tt` or `it`: shapes that some fonts share with others."""
 
 
 def visible_symbols(latex: str) -> tuple[str, ...]:
@@ -85,15 +88,16 @@ def read_marks(latex: str) -> tuple[Mark, ...] | None:
 
 def glyph_marks(symbol: str) -> tuple[Mark, ...]:
     r"""A glyph's meaning (`x`, `\mathbf{x}`, `\neq`) in the same names; `?` is unknown."""
-    style = ""
+    style = alphabet = ""
     match = _STYLED.match(symbol)
     if match:
         style, symbol = _GLYPH_STYLES.get(match.group(1), ""), match.group(2)
+        alphabet = match.group(1).removeprefix(r"\math")
     if symbol == "?":
         return (Mark("?", "", True),)
     is_slanted = match is not None and match.group(1) == r"\bm"
     return tuple(
-        mark._replace(is_slanted=is_slanted)
+        mark._replace(is_slanted=is_slanted, alphabet=alphabet if alphabet in _ALPHABETS else "")
         for look in LOOKS.get(symbol, (symbol,))
         for mark in _marks(look, style, False)
     )
@@ -169,7 +173,9 @@ def _walk_symbol(item: Symbol, out: list[Mark], is_tall: bool) -> None:
         if token not in ("~", " "):
             is_word_mark = token in _WORD_MARKS or not token.isascii()
             marks = _marks(token, style, is_tall or is_word_mark or item.font == "sc")
-            out.extend(mark._replace(is_slanted=item.font == "bm") for mark in marks)
+            alphabet = item.font.removeprefix("bm:")
+            alphabet = alphabet if alphabet in _ALPHABETS else ""
+            out.extend(mark._replace(is_slanted=item.font == "bm", alphabet=alphabet) for mark in marks)
 
 
 def _walk_command(item: Command, out: list[Mark], is_tall: bool) -> None:

@@ -1,0 +1,55 @@
+r"""How many horizontal rules a formula draws: fraction bars, roots, overlines; a lost `\overline` leaves its rule."""
+
+from __future__ import annotations
+
+from docproc.latex.looks import fold
+from docproc.latex.tree import Command, Environment, Fence, Group, LatexError, Node, Scripts, Symbol, parse
+
+_ONE = frozenset((r"\frac", r"\sqrt", r"\overline", r"\underline"))
+# Drawn by rules, by glyphs or by both, as the fonts go.
+_UNSURE = (r"\boxed", r"\fbox", r"\cancel", r"\bcancel", r"\xcancel", r"\over", r"\under", r"\x", r"\rule", r"\cfrac",
+           r"\genfrac")  # fmt: skip
+_STACKS = frozenset((r"\overset", r"\underset"))
+
+
+def count_rules(latex: str) -> int | None:
+    """Count the horizontal rules that TeX draws for a formula.
+
+    Args:
+        latex: A formula.
+
+    Returns:
+        Their number; None where it depends on the fonts, or the formula does not parse.
+    """
+    try:
+        return _count(fold(parse(latex).items))
+    except LatexError:
+        return None
+
+
+def _count(items: list[Node]) -> int | None:
+    total = 0
+    for item in items:
+        inner = _inner(item)
+        counts = [None] if inner is None else [_count(part) for part in inner]
+        known = [count for count in counts if count is not None]
+        if len(known) < len(counts):
+            return None
+        total += sum(known) + (isinstance(item, Command) and item.name in _ONE)
+    return total
+
+
+def _inner(item: Node) -> list[list[Node]] | None:
+    if isinstance(item, Symbol):
+        return None if item.text == r"\hline" else []
+    if isinstance(item, Group):
+        return [item.items]
+    if isinstance(item, Scripts):
+        return [*([[item.base]] if item.base else []), *(s.items for s in (item.sub, item.sup) if s)]
+    if isinstance(item, Fence):
+        return [part.items for part in item.parts]
+    if isinstance(item, Environment):
+        return [cell.items for row in item.rows for cell in row]
+    if item.name not in _ONE and item.name not in _STACKS and item.name.startswith(_UNSURE):
+        return None
+    return [*([item.option.items] if item.option else []), *(arg.items for arg in item.args)]
