@@ -189,18 +189,18 @@ def _learn(model: Any, batch: dict[str, Any], noise: float, count: int, device: 
     """Work out the gradients of one batch; `guide` adds the distances from the original model."""
     import torch
 
-    from finetune.collator import split_batch, without_idle_logits
+    from finetune.collator import split_batch
 
     total = 0.0
     pieces = split_batch(batch, 8 if device == "cpu" else 64)
     for piece in pieces:
-        piece = {k: v.to(device) for k, v in piece.items()}
+        piece = {k: v.to(device) for k, v in piece.items() if k != "is_rehearsed"}
         if noise:
             clean = piece["input_ids"]
             answers = (piece["labels"] != -100) & (clean > 12)
             swapped = answers & (torch.rand(clean.shape, device=device) < noise)
             piece["input_ids"] = torch.where(swapped, torch.randint_like(clean, 13, 700), clean)
-        asked = without_idle_logits(piece)
+        asked = _without_idle_logits(piece)
         labels = asked.pop("labels")
         with torch.autocast(torch.device(device).type, torch.bfloat16):
             logits = model(**asked, use_cache=False).logits.float()
@@ -239,6 +239,16 @@ def _prepared(recipe: dict[str, Any], model: Any) -> Any:
             if ".visual." not in name:
                 parameter.requires_grad_(False)
     return model
+
+
+def _without_idle_logits(piece: dict[str, Any]) -> dict[str, Any]:
+    """Let the model work out logits from the first answer on only; the loss is the same (not so in TRL's trainer)."""
+    answered = (piece["labels"] != -100).any(0).nonzero()
+    if not len(answered):
+        return dict(piece)
+    # One more than the labels from there on: a token is predicted by the one before it.
+    keep = piece["labels"].shape[1] - max(0, int(answered[0]) - 1)
+    return {**piece, "labels": piece["labels"][:, -keep:], "logits_to_keep": keep}
 
 
 def _optimizer(recipe: dict[str, Any], model: Any) -> Any:

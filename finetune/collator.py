@@ -73,14 +73,17 @@ class AnswerCollator:
 
         Returns:
             input_ids, attention_mask, labels, mm_token_type_ids: (batch, length); pixel_values: (patches, values);
-            image_grid_thw: (pictures, 3); picture_counts: (batch,).
+            image_grid_thw: (pictures, 3); picture_counts, is_rehearsed: (batch,).
         """
+        import torch
+
         self._random = np.random.default_rng((self._seed, self.batches_made))
         self.batches_made += 1
         drawn = [int(self._random.integers(len(self._rehearsed))) if e is None else -1 for e in examples]
         chosen = [self._rehearsed[i] if e is None else e for i, e in zip(drawn, examples, strict=True)]
         encoded = [self.encode(e) for e in chosen]
         batch = pad_batch(encoded, self._tokenizer.pad_token_id, self._processor.image_token_id)
+        batch["is_rehearsed"] = torch.tensor([i >= 0 for i in drawn])
         if self._token_noise:
             spoil_tokens(batch, self._token_noise, self._random)
         return batch
@@ -147,13 +150,15 @@ def spoil_tokens(batch: dict[str, torch.Tensor], share: float, random: np.random
     """Replace a share of the answers' tokens by others of the batch, in what the model is shown alone.
 
     A model that learns few formulas many times over knows them by heart; where what it is shown as written so far
-    cannot be trusted, it has to look at the picture. The labels stay right.
+    cannot be trusted, it has to look at the picture. The labels stay right. Rehearsed rows are left as they are.
     """
     import torch
 
     # The last token of an answer leads to nothing.
     answers = (batch["labels"] != IGNORED) & (batch["labels"].roll(-1, 1) != IGNORED)
     answers[:, -1] = False
+    if "is_rehearsed" in batch:
+        answers &= ~batch["is_rehearsed"][:, None]
     places = answers.nonzero()
     if not len(places):
         return
@@ -171,7 +176,8 @@ def split_batch(batch: dict[str, torch.Tensor], rows_at_once: int) -> list[dict[
         rows_at_once: Rows of a micro-batch at most.
 
     Returns:
-        Batches without `picture_counts`, ready for the model.
+        Batches without `picture_counts`, ready for the model but for `is_rehearsed`, which is true of all their rows or
+        of none.
     """
     import torch
 
@@ -181,30 +187,23 @@ def split_batch(batch: dict[str, torch.Tensor], rows_at_once: int) -> list[dict[
     patches_of_row = [int(grid.prod(1).sum()) for grid in pictures]
     pixels = torch.split(batch["pixel_values"], patches_of_row)
     assert int(patches.sum()) == len(batch["pixel_values"])
+    is_rehearsed = batch["is_rehearsed"].tolist() if "is_rehearsed" in batch else [False] * len(lengths)
     order = sorted(range(len(lengths)), key=lambda i: (int(lengths[i]), i))
     pieces = []
-    for start in range(0, len(order), rows_at_once):
-        rows = order[start : start + rows_at_once]
+    for rows in (
+        part[start : start + rows_at_once]
+        for part in ([i for i in order if not is_rehearsed[i]], [i for i in order if is_rehearsed[i]])
+        for start in range(0, len(part), rows_at_once)
+    ):
         length = int(lengths[rows].max())
         names = ("input_ids", "attention_mask", "labels", "mm_token_type_ids")
         piece = {name: batch[name][rows, :length] for name in names}
         piece["pixel_values"] = torch.cat([pixels[i] for i in rows])
         piece["image_grid_thw"] = torch.cat([pictures[i] for i in rows])
+        if "is_rehearsed" in batch:
+            piece["is_rehearsed"] = batch["is_rehearsed"][rows]
         pieces.append(piece)
     return pieces
-
-
-def without_idle_logits(piece: dict[str, torch.Tensor]) -> dict[str, Any]:
-    """Let the model work out logits from the first answer on only; the loss is the same.
-
-    A 7B model has 152,064 of them: in 16 and in 32 bits, with their gradients, more than a megabyte a token.
-    """
-    answered = (piece["labels"] != IGNORED).any(0).nonzero()
-    if not len(answered):
-        return dict(piece)
-    # One more than the labels from there on: a token is predicted by the one before it.
-    keep = piece["labels"].shape[1] - max(0, int(answered[0]) - 1)
-    return {**piece, "labels": piece["labels"][:, -keep:], "logits_to_keep": keep}
 
 
 def augmented(grey: np.ndarray, random: np.random.Generator) -> np.ndarray:

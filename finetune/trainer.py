@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docproc.errors import DependencyError
-from finetune.collator import split_batch, without_idle_logits
+from finetune.collator import split_batch
 from finetune.evaluate import Scores
 from finetune.processes import any_process
 
 if TYPE_CHECKING:
     import torch
+
+    from finetune.anchor import Anchor
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +48,8 @@ def make_trainer_class(
     micro_batch_size: int,
     *,
     is_adapter: bool,
-    is_plain: bool = True,
+    switches_checkpointing: bool = True,
+    anchor: Anchor | None = None,
 ) -> type[Any]:
     """Build the trainer's class; trl is imported only now.
 
@@ -55,8 +58,9 @@ def make_trainer_class(
         report: Takes a line for the user.
         micro_batch_size: Formulas at once on a device, to begin with.
         is_adapter: Whether the checkpoints hold an adapter, else all weights.
-        is_plain: Whether the model is that of transformers: logits may be left out, and layers go without gradient
-            checkpointing where memory allows (unsloth has its own ways).
+        switches_checkpointing: Whether layers go without gradient checkpointing where memory allows (not so with
+            unsloth, which has its own ways).
+        anchor: What holds the model to what it was, on rehearsed formulas.
     """
     from transformers import Trainer
     from trl import SFTTrainer
@@ -97,17 +101,21 @@ def make_trainer_class(
             pieces = split_batch(inputs, self.rows_at_once)
             total = torch.zeros((), device=inputs["input_ids"].device)
             for i, piece in enumerate(pieces):
-                if is_plain and self.args.gradient_checkpointing:
+                is_rehearsed = "is_rehearsed" in piece and bool(piece.pop("is_rehearsed").all())
+                if switches_checkpointing and self.args.gradient_checkpointing:
                     keep_activations(model, piece["input_ids"].numel(), len(piece["pixel_values"]))
-                if is_plain:
-                    piece = without_idle_logits(piece)
+                given = {**piece, "use_cache": False}
                 is_last = i == len(pieces) - 1
                 # Gradients of several devices are averaged once a step, so ranks may differ in their pieces.
                 with contextlib.nullcontext() if is_last else self.accelerator.no_sync(model):
                     # Trainer's loss, not SFTTrainer's: that one also computes the entropy of all 152 k logits.
-                    loss = Trainer.compute_loss(
-                        self, model, {**piece, "use_cache": False}, num_items_in_batch=num_items
+                    loss, found = Trainer.compute_loss(
+                        self, model, given, return_outputs=True, num_items_in_batch=num_items
                     )
+                    if anchor is not None and is_rehearsed:
+                        with self.accelerator.autocast():
+                            plain = self.accelerator.unwrap_model(model)
+                            loss = loss + anchor.distance(plain, given, found.logits, num_items)
                     self.accelerator.backward(loss)
                 total += loss.detach()
             return total
