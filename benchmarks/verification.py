@@ -45,6 +45,8 @@ _PROGRAMMING = re.compile(r"\\if[a-z]+\b|\\ensuremath|penalty(?![a-z])")
 _NOT_PRINTED = re.compile(r"\\(?:mathcal|mathscr|mathbb|cal)\s*\{?[^{}A-Z]*[a-z0-9]")
 # What the OpenType families of the pages print upright (their `\boldsymbol` is `\symbf`).
 _UPRIGHT_BOLD = re.compile(r"\\(?:boldsymbol|bm)(?![a-zA-Z])")
+# One family sets each of these by the shape of the other (looked at on a page of it).
+_SWAPPED = {"stickstoo": {r"\phi": r"\varphi", r"\epsilon": r"\varepsilon"}}
 _NO_CAPITAL = re.compile(r"[a-z0-9] in font ")
 _CAUGHT = ("suspect", "invalid", "failed", "rejected")
 _Z = 1.96
@@ -195,9 +197,17 @@ def compare(rows: Sequence[dict[str, Any]], truth: Truth) -> list[dict[str, Any]
         if best[0] >= _SAME_BOX:
             true = truth[row["place"]][best[1]]
             if _prints_what_it_says(true):
-                found.append({**row, "truth": true["latex"], "recipe": true["recipe"], "overlap": best[0],
-                              "is_right": is_same(row["latex"], true["latex"])})  # fmt: skip
+                latex = printed(true)
+                found.append({**row, "truth": latex, "recipe": true["recipe"], "overlap": best[0],
+                              "is_right": is_same(row["latex"], latex)})  # fmt: skip
     return found
+
+
+def printed(true: dict[str, Any]) -> str:
+    """The truth as its font family prints it."""
+    pairs = _SWAPPED.get(true["recipe"].split("/")[1], {})
+    names = {**pairs, **{other: one for one, other in pairs.items()}}
+    return re.sub(r"\\[a-zA-Z]+", lambda match: names.get(match[0], match[0]), true["latex"])
 
 
 def _prints_what_it_says(true: dict[str, Any]) -> bool:

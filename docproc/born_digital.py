@@ -151,7 +151,7 @@ def _host_fragments(rows: Sequence[Row], pieces: Sequence[Sequence[list[Mark]]])
 
 def _has_strangers(rows: Sequence[Row], piece: Sequence[Mark], box: Box) -> bool:
     """Whether ink of anything else lies well inside a formula's box: an accent, a limit, a part that was lost."""
-    members = set(map(id, piece))
+    members, size = set(map(id, piece)), max(mark.size for mark in piece)
     for row in rows:
         if abs(row.y - (box.y0 + box.y1) / 2) > 3 * row.size:
             continue
@@ -166,7 +166,9 @@ def _has_strangers(rows: Sequence[Row], piece: Sequence[Mark], box: Box) -> bool
                 shared = (mark.box & box.padded(reach * row.size)).area
                 if shared > 0.3 * mark.box.area:
                     return True
-            elif id(mark) not in members and mark.is_math and -1 < mark.x0 - box.x1 < 0.12 * row.size:
+            elif id(mark) not in members and -1 < mark.x0 - box.x1 < (
+                0.25 * size if mark.size < 0.85 * size else 0.12 * row.size if mark.is_math else 0.0
+            ):
                 # A script or fraction that was lost.
                 is_beside = mark.y1 > box.y0 - 0.5 * row.size and mark.y0 < box.y1 + 0.2 * row.size
                 if is_beside:

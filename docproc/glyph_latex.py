@@ -91,7 +91,8 @@ def describe_glyphs(marks: Sequence[Mark]) -> tuple[str, ...]:
         symbol, style = _meaning(mark)
         if mark.text == "\u0338":
             symbol = r"\not"
-        symbols.append(symbol if style in ("", "?", r"\mathrm") else f"{style}{{{symbol}}}")
+        is_plain = style in ("", "?") or (style == r"\mathrm" and not (symbol.isalpha() and symbol.isascii()))
+        symbols.append(symbol if is_plain else f"{style}{{{symbol}}}")
     return tuple(symbols)
 
 
@@ -138,6 +139,10 @@ def is_whole(marks: Sequence[Mark], piece: Sequence[Mark], before_line: Mark | N
         gap = after.x0 - last.x1
         if after.text == "." and (last.text == "." or (marks[end + 2 : end + 3] and marks[end + 2].text == ".")):
             return False  # points of an ellipsis
+        if after.text in ".,;" and marks[end + 2 : end + 3]:
+            behind = marks[end + 2]
+            if behind.is_math and behind.gap_before < 0.12 * size:
+                return False  # a point between factors
         if (
             after.text in ".,"
             and end + 2 < len(marks)

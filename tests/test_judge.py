@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from docproc.latex.check import check
 from docproc.latex.evidence import Agreement, compare_with_glyphs
-from docproc.latex.hints import find_hints
+from docproc.latex.hints import find_hints, is_complete
 from docproc.latex.judge import judge
 from docproc.latex.rules import count_rules
 from docproc.latex.symbols import visible_symbols
@@ -121,10 +121,19 @@ def test_status(raw, stop, confidence, glyphs, status):
 @pytest.mark.parametrize(("raw", "glyph", "rules", "status"), [
     (r"\mathcal{F}", r"\mathcal{F}", 0, Status.VERIFIED), (r"\mathcal{F}", r"\mathscr{F}", 0, Status.OK),
     (r"\mathcal{F}", "F", 0, Status.OK), (r"\mathrm{T}", r"\mathsf{T}", 0, Status.OK),
-    (r"\mathsf{T}", r"\mathsf{T}", 0, Status.VERIFIED), ("E", "E", 0, Status.VERIFIED), ("E", "E", 1, Status.OK),
+    (r"\mathsf{T}", r"\mathsf{T}", 0, Status.VERIFIED), ("T", r"\mathrm{T}", 0, Status.OK),
+    (r"\mathrm{T}", r"\mathrm{T}", 0, Status.VERIFIED), (r"\bm{\tau}", r"\tau", 0, Status.OK),
+    ("E", "E", 0, Status.VERIFIED), ("E", "E", 1, Status.OK),
     (r"\underline{E}", "E", 1, Status.VERIFIED), (r"\underline{E}", "E", 0, Status.OK)])
 def test_alphabets_and_rules_must_be_those_of_the_page(raw, glyph, rules, status):
     assert judge(raw, "end", 0.99, (glyph,), ((0, 0, 5, 7, 10),), rule_count=rules).status is status
+
+
+@pytest.mark.parametrize(("latex", "is_all"), [
+    ("f(2)", True), ("x=a(1.2)", True), ("x=(y)(1.2)", False), (r"\begin{aligned}(0.7)a&=b\end{aligned}", False),
+    ("(1)x", False), ("(1+x)", True), ("a=", False), ("(a", False)])
+def test_what_may_lack_something_or_hold_its_number_is_not_complete(latex, is_all):
+    assert is_complete(latex) is is_all
 
 
 @pytest.mark.parametrize(("latex", "count"), [

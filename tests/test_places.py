@@ -80,3 +80,13 @@ def test_only_places_make_a_reading_verified():
     assert judge("x^{2}", "end", 0.99, *POWER).status is Status.VERIFIED
     assert judge("x_{2}", "end", 0.99, *POWER).status is Status.SUSPECT
     assert judge("x^{2}", "end", 0.99, POWER[0]).status is Status.OK
+
+
+def test_brackets_must_be_as_tall_as_in_the_layout():
+    # (x+1) at 10 pt; then with brackets as \bigg sets them.
+    letters = (4.2, 5.7, 9.3, 10.1, 10), (11.5, 3.5, 18.2, 10.8, 10), (20.5, 3.5, 24.0, 10.0, 10)
+    flat = (0.8, 2.5, 3.3, 12.5, 10), *letters, (25.0, 2.5, 27.5, 12.5, 10)
+    tall = (0.8, -5.0, 3.3, 19.0, 10), *letters, (25.0, -5.0, 27.5, 19.0, 10)
+    glyphs = ("(", "x", "+", "1", ")")
+    assert judge("(x+1)", "end", 0.99, glyphs, flat).status is Status.VERIFIED
+    assert judge("(x+1)", "end", 0.99, glyphs, tall).status is Status.OK

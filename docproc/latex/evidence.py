@@ -99,9 +99,14 @@ def _slanted(marks: list[Mark]) -> Counter[str]:
     return Counter(mark.symbol for mark in marks if mark.is_slanted and mark.symbol.isalpha())
 
 
-def _alphabets(marks: list[Mark]) -> Counter[tuple[str, str]]:
-    """Letters of alphabets that look like others in some fonts: the glyph must name the very one."""
-    return Counter((mark.symbol, mark.alphabet) for mark in marks if mark.alphabet and mark.symbol.isalnum())
+def _alphabets(marks: list[Mark]) -> Counter[tuple[str, str, str]]:
+    """Letters that stand out, and how: the glyph must name the very alphabet, the reading no other."""
+    return Counter(
+        (mark.symbol, mark.style, mark.alphabet)
+        for mark in marks
+        if (mark.style or mark.alphabet)
+        and (mark.symbol.isalpha() or mark.symbol[1:].isalpha() or (mark.symbol.isdigit() and mark.alphabet != "rm"))
+    )
 
 
 def _variants(marks: list[Mark]) -> Counter[str]:

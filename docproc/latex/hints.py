@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 from docproc.latex.looks import fold
@@ -13,6 +14,8 @@ _CLOSE = frozenset((")", "]"))
 _ENDS_WITH = frozenset(("=", "+", r"\cdot", r"\times", r"\leq", r"\geq", r"\neq", r"\in", r"\subset", r"\subseteq"))
 _STACKS = frozenset((r"\substack", r"\shortstack", r"\subarray", r"\atop", r"\underset", r"\overset", r"\xrightarrow"))
 _MIN_REPEATS, _MAX_UNIT = 5, 20
+_LABEL = r"\(\d+(?:\.\d+)*[a-z]?\)"
+_NUMBER = re.compile(rf"^(?:\\begin\{{[a-z]+\}}&?)?{_LABEL}|(?<![a-zA-Z]){_LABEL}(?:\\end\{{[a-z]+\}})?[.,]?$")
 NOTHING_AFTER = "nothing stands after"
 REPEATS = "its end repeats"
 
@@ -50,10 +53,15 @@ def find_hints(latex: str) -> tuple[str, ...]:
 
 
 def is_complete(latex: str) -> bool:
-    """Whether nothing seems to be missing at the ends: brackets pair, and no sign stands where a term should."""
+    """Whether nothing seems to be missing at the ends, nor too much: brackets pair, terms stand around each sign.
+
+    A number in brackets at an end may be the equation's own.
+    """
     try:
         items = fold(parse(latex).items)
     except LatexError:
+        return False
+    if _NUMBER.search(latex):
         return False
     opened, closed = _count_brackets(items)
     ends = [item.text for item in (items[:1] + items[-1:]) if isinstance(item, Symbol)]

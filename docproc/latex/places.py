@@ -19,6 +19,9 @@ Rect = tuple[float, float, float, float, float]
 MAX_RISE_EM = 0.34
 # Scripts are set at 0.67–0.75 of their base, at 0.8 in some classes; text fonts beside mathematics are scaled by 0.95.
 MAX_SIZE_RATIO = 1.25
+# Brackets of the next size are 0.6 em taller; those of different fonts differ by 0.3.
+MAX_BRACKET_EM = 0.45
+_BRACKETS = frozenset("()[]")
 # Nearer glyphs stand above each other.
 MIN_APART_EM = 0.25
 # Fewer glyphs than this share to compare, and nothing is said.
@@ -66,7 +69,7 @@ def compare_places(
     if len(pairs) < _MIN_SHARE * len(glyph_symbols) or len(shaped) < 2:
         return Placing(False)
     scale = median(page[4] / box.em for _, box, page in shaped)
-    if min(page[4] for _, _, page in shaped) <= 0:
+    if min(page[4] for _, _, page in shaped) <= 0 or not _are_as_tall(pairs, scale):
         return Placing(False)
     left, width = min(page[0] for page in glyph_boxes), max(page[2] for page in glyph_boxes)
     width = max(1e-6, width - left)
@@ -88,6 +91,12 @@ def compare_places(
 
 
 _Pair = tuple[str, InkBox, Rect]
+
+
+def _are_as_tall(pairs: Sequence[_Pair], scale: float) -> bool:
+    r"""Whether brackets are about as tall as in the layout: `\left(` around a sum is no `(`."""
+    heights = [(box.y1 - box.y0, (page[3] - page[1]) / scale) for name, box, page in pairs if name in _BRACKETS]
+    return all(abs(one - other) < MAX_BRACKET_EM for one, other in heights)
 
 
 def _moved(pair: _Pair, other: _Pair, scale: float) -> list[tuple[float, str]]:

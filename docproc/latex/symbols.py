@@ -39,7 +39,7 @@ _SAME_GLYPH = {r"\|": r"\Vert", r"\varGamma": r"\Gamma", r"\varDelta": r"\Delta"
 _STYLES = {"bf": "bold", "bm": "bold", "cal": "script", "scr": "script", "bb": "blackboard", "frak": "fraktur"}
 _GLYPH_STYLES = {r"\mathbf": "bold", r"\bm": "bold", r"\mathcal": "script", r"\mathscr": "script",
                  r"\mathbb": "blackboard", r"\mathfrak": "fraktur"}
-_ALPHABETS = frozenset(("cal", "scr", "sf", "tt", "it"))
+_ALPHABETS = {"cal": "cal", "scr": "scr", "sf": "sf", "tt": "tt", "it": "it", "rm": "rm", "op": "rm", "op*": "rm"}
 _STYLED = re.compile(r"(\\[a-z]+)\{(.*)\}$")
 _TOKEN = re.compile(r"\\[A-Za-z]+|\\.|.", re.DOTALL)
 _ACCENT_NAMES = frozenset(f"\\{name}" for name in ACCENTS.split())
@@ -56,7 +56,7 @@ class Mark(NamedTuple):
     is_slanted: bool = False
     """Bold and italic, where bold upright letters look otherwise."""
     alphabet: str = ""
-    """`cal`, `scr`, `sf`, `tt` or `it`: shapes that some fonts share with others."""
+    """`cal`, `scr`, `sf`, `tt`, `it` or, of letters, `rm`: what `style` does not tell apart."""
 
 
 def visible_symbols(latex: str) -> tuple[str, ...]:
@@ -97,7 +97,7 @@ def glyph_marks(symbol: str) -> tuple[Mark, ...]:
         return (Mark("?", "", True),)
     is_slanted = match is not None and match.group(1) == r"\bm"
     return tuple(
-        mark._replace(is_slanted=is_slanted, alphabet=alphabet if alphabet in _ALPHABETS else "")
+        mark._replace(is_slanted=is_slanted, alphabet=_ALPHABETS.get(alphabet, ""))
         for look in LOOKS.get(symbol, (symbol,))
         for mark in _marks(look, style, False)
     )
@@ -173,8 +173,7 @@ def _walk_symbol(item: Symbol, out: list[Mark], is_tall: bool) -> None:
         if token not in ("~", " "):
             is_word_mark = token in _WORD_MARKS or not token.isascii()
             marks = _marks(token, style, is_tall or is_word_mark or item.font == "sc")
-            alphabet = item.font.removeprefix("bm:")
-            alphabet = alphabet if alphabet in _ALPHABETS else ""
+            alphabet = _ALPHABETS.get(item.font.removeprefix("bm:"), "")
             out.extend(mark._replace(is_slanted=item.font == "bm", alphabet=alphabet) for mark in marks)
 
 
