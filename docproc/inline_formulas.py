@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from docproc.font_statistics import FontRole
-from docproc.page_marks import FUNCTION_NAMES, Kind, Mark
+from docproc.page_marks import FUNCTION_NAMES, SPACING_ACCENTS, Kind, Mark
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -375,7 +375,7 @@ def _partner_back(piece: Sequence[Mark], start: int) -> int | None:
 def is_plain(piece: Sequence[Mark]) -> bool:
     """Whether a piece is a plain number, a plain word or a lone sign of prose."""
     text = "".join(mark.text for mark in piece)
-    if text in NAMES or not text.strip("\ufffd"):
+    if text in NAMES or not text.strip("\ufffd") or all(mark.text in SPACING_ACCENTS for mark in piece):
         return True
     return all(mark.text.isdigit() or mark.text in ".,:;%–-‐" for mark in piece) or (
         len(piece) == 1 and piece[0].text in _PROSE_SIGNS

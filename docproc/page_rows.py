@@ -6,15 +6,17 @@ from bisect import bisect_left, insort
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from docproc.accents import ROW_ACCENTS, letter_below
 from docproc.fractions import AXIS_EM
 from docproc.limits import attach_limits
-from docproc.page_marks import FUNCTION_NAMES, SPACING_ACCENTS, Kind, Mark
+from docproc.page_marks import FUNCTION_NAMES, Kind, Mark
 from docproc.records import Box
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from docproc.fractions import Stack
+    from docproc.accents import ROW_ACCENTS, letter_below
+from docproc.fractions import Stack
 
 # A gap this wide between words of a row may be a gutter between columns (columnsep is 10 pt in the standard classes).
 _GUTTER_PT = 7.0
@@ -29,10 +31,6 @@ _MAX_CROSSING_HERE = 0.4
 _SCRIPT_AXIS_EM, _SCRIPT_REACH_EM = 0.75, 1.6
 # Marks stand on one baseline if these differ by less, in em of the bigger font.
 _SAME_LINE_EM = 0.16
-
-
-# They hang above the letter of a row, off its baseline.
-ROW_ACCENTS = SPACING_ACCENTS | frozenset("\u0302\u0303\u0304\u0307\u0308\u030c\u20d7")
 
 
 class Row:
@@ -184,10 +182,10 @@ def build_rows(marks: Sequence[Mark], column: int, body_size: float, stacks: Seq
     stacked = {id(mark) for stack in stacks for mark in stack.marks}
     marks = [mark for mark in marks if id(mark) not in stacked]
     index = _RowIndex()
-    words = [m for m in marks if m.kind in (Kind.WORD, Kind.CODE) and not m.is_big]
+    words = [m for m in marks if _is_of_word(m)]
     _cluster(words, index, column)
     main_rows = list(index.rows)
-    rest = [m for m in marks if not (m.kind in (Kind.WORD, Kind.CODE) and not m.is_big)]
+    rest = [m for m in marks if not _is_of_word(m)]
     loose: list[Mark] = []
     full: list[Mark] = []
     for mark in rest:
@@ -218,6 +216,9 @@ def build_rows(marks: Sequence[Mark], column: int, body_size: float, stacks: Seq
     anchors = [(row, row.x0, row.x1) for row in rows]
     left: list[Mark] = []
     for mark in loose:
+        if mark.text in ROW_ACCENTS and (owner := _row_of_accent(mark, rows)) is not None:
+            owner.marks.append(mark)
+            continue
         best, best_distance = None, 1e9
         center = (mark.y0 + mark.y1) / 2
         for row, x0, x1 in anchors:
@@ -242,6 +243,16 @@ def build_rows(marks: Sequence[Mark], column: int, body_size: float, stacks: Seq
         _mark_scripts(row)
     rows.sort(key=lambda row: row.y)
     return rows
+
+
+def _row_of_accent(accent: Mark, rows: Iterable[Row]) -> Row | None:
+    near = [row for row in rows if -0.3 * row.size < row.y - accent.ink.y1 < 1.6 * row.size]
+    letter = letter_below(accent, (mark for row in near for mark in row.marks))
+    return next((row for row in near if any(mark is letter for mark in row.marks)), None)
+
+
+def _is_of_word(mark: Mark) -> bool:
+    return mark.kind in (Kind.WORD, Kind.CODE) and not mark.is_big and mark.text not in ROW_ACCENTS
 
 
 class _RowIndex:

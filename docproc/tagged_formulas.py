@@ -6,17 +6,14 @@ from typing import TYPE_CHECKING
 
 from docproc.inline_formulas import NAMES, is_plain, without_loose_ends
 from docproc.page_marks import FUNCTION_NAMES, Kind, Mark
-from docproc.page_rows import ROW_ACCENTS
 from docproc.page_tables import is_listing
+from docproc.tag_corrections import INLINE_THRESHOLD, TIGHT_EM, correct_tags
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import numpy as np
-
     from docproc.glyph_tagger import Tags
     from docproc.page_columns import Column
-    from docproc.page_rows import Row
 
 _THRESHOLD = 0.5
 # A mark of a display row is outside the display if this is likelier than the tagger's probability.
@@ -28,8 +25,6 @@ _MAX_GAP_EM = 2.2
 # Parts of one list, and words inside one pair of braces.
 _MAX_PARTS, _MAX_WORDS = 8, 8
 _COLON_BEFORE_EM, _COLON_AFTER_EM = 0.06, 0.2
-# Brackets stand this near to what they hold.
-_TIGHT_EM = 0.12
 # A stretched space behind a comma.
 _COMMA_GAP_EM = 0.6
 _OPENING, _CLOSING = frozenset("([{⟨"), frozenset(")]}⟩")
@@ -50,10 +45,9 @@ def apply_tags(column: Column, tags: Tags) -> None:
         )
         found: list[list[Mark]] = []
         is_inside = False
-        shares, starts = _with_slashes(_shared(tags.inline[start:end], row), tags.starts[start:end], row)
-        shares = _without_identifiers(shares, row)
+        shares, starts = correct_tags(tags.inline[start:end], tags.starts[start:end], row)
         for mark, inline, begins in zip(row.marks, shares, starts, strict=True):
-            if inline <= _THRESHOLD:
+            if inline <= INLINE_THRESHOLD:
                 is_inside = False
                 continue
             if not is_inside or begins > _THRESHOLD or mark.gap_before > _MAX_GAP_EM * row.size:
@@ -69,13 +63,6 @@ def apply_tags(column: Column, tags: Tags) -> None:
     column.pieces = pieces
 
 
-def _is_accent_of(mark: Mark, letter: Mark) -> bool:
-    """Whether a mark is an accent above a letter."""
-    center = (mark.x0 + mark.x1) / 2
-    is_above = mark.y1 < letter.y0 + 0.3 * letter.size
-    return mark.text in ROW_ACCENTS and letter.x0 - 1 < center < letter.x1 + 2 and is_above
-
-
 def _enclose(piece: list[Mark], marks: Sequence[Mark], places: Mapping[int, int], size: float) -> None:
     """Add the brackets around a piece that is a list between them, as a pair or an interval is: `(x, y)`."""
     at, end = places[id(piece[0])], places[id(piece[-1])]
@@ -83,7 +70,7 @@ def _enclose(piece: list[Mark], marks: Sequence[Mark], places: Mapping[int, int]
         return
     before, after = marks[at - 1], marks[end + 1]
     is_pair = before.text in ("(", "[", "{") and after.text in (")", "]", "}")
-    if not is_pair or max(piece[0].gap_before, after.gap_before) > _TIGHT_EM * size:
+    if not is_pair or max(piece[0].gap_before, after.gap_before) > TIGHT_EM * size:
         return
     depth = 0
     for mark in piece:
@@ -99,9 +86,9 @@ def _is_of_name(piece: Sequence[Mark], marks: Sequence[Mark], size: float) -> bo
         return False
     at = next(position for position, mark in enumerate(marks) if mark is piece[0])
     start, end = at, at + len(piece)
-    while start and at - start < 3 and marks[start].gap_before < _TIGHT_EM * size:
+    while start and at - start < 3 and marks[start].gap_before < TIGHT_EM * size:
         start -= 1
-    while end < len(marks) and end - at < 4 and marks[end].gap_before < _TIGHT_EM * size:
+    while end < len(marks) and end - at < 4 and marks[end].gap_before < TIGHT_EM * size:
         end += 1
     return "".join(mark.text for mark in marks[start:end]) in NAMES
 
@@ -169,48 +156,6 @@ def _depth(piece: Sequence[Mark]) -> int:
     return sum((mark.text in _OPENING) - (mark.text in _CLOSING) for mark in piece)
 
 
-def _without_identifiers(inline: np.ndarray, row: Row) -> np.ndarray:
-    """Probabilities without names of programs that are set in a text font: `inv_gamma_lpdf`."""
-    if all(mark.text != "_" for mark in row.marks):
-        return inline
-    inline = inline.copy()
-    start = 0
-    for place in range(1, len(row.marks) + 1):
-        if place < len(row.marks) and row.marks[place].gap_before < _TIGHT_EM * row.size:
-            continue
-        token = row.marks[start:place]
-        if any(mark.text == "_" for mark in token) and any(len(mark.word) > 2 for mark in token):
-            inline[start:place] = 0
-        start = place
-    return inline
-
-
-def _with_slashes(inline: np.ndarray, starts: np.ndarray, row: Row) -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities in which the slash of a negated relation goes with the relation, and neither begins a formula."""
-    if all(mark.text != "\u0338" for mark in row.marks):
-        return inline, starts
-    inline, starts = inline.copy(), starts.copy()
-    for place, mark in enumerate(row.marks[:-1]):
-        if mark.text == "\u0338" and inline[place + 1] > _THRESHOLD:
-            inline[place] = 1
-            starts[place + 1] = 0
-            if place and inline[place - 1] > _THRESHOLD:
-                starts[place] = 0
-    return inline, starts
-
-
-def _shared(inline: np.ndarray, row: Row) -> np.ndarray:
-    """Probabilities of a row's marks, the same for all marks of a fraction or array."""
-    if not row.stacks:
-        return inline
-    places = {id(mark): place for place, mark in enumerate(row.marks)}
-    inline = inline.copy()
-    for stack in row.stacks:
-        members = [places[id(mark)] for mark in stack]
-        inline[members] = inline[members].mean()
-    return inline
-
-
 def _complete(pieces: list[list[Mark]], marks: Sequence[Mark], size: float) -> list[list[Mark]]:
     """Add what can only belong to a formula: the name of a function before it, a script right behind it."""
     taken = {id(mark) for piece in pieces for mark in piece}
@@ -231,12 +176,4 @@ def _complete(pieces: list[list[Mark]], marks: Sequence[Mark], size: float) -> l
             piece.append(marks[at])
             taken.add(id(marks[at]))
             at += 1
-        at = places[id(piece[0])]
-        if at and id(marks[at - 1]) not in taken and _is_accent_of(marks[at - 1], piece[0]):
-            piece.insert(0, marks[at - 1])
-            taken.add(id(marks[at - 1]))
-        at = places[id(piece[-1])] + 1
-        if at < len(marks) and id(marks[at]) not in taken and _is_accent_of(marks[at], piece[-1]):
-            piece.append(marks[at])
-            taken.add(id(marks[at]))
     return pieces

@@ -59,7 +59,8 @@ _SENTENCE_STARTS = frozenset(_SENTENCE_START_LIST.split())
 _UNIT_LIST = """
 deg V W A C F K N J L h s m g Hz kHz MHz GHz eV keV MeV GeV Pa kPa kg mg mm cm km nm GB MB TB kB ms µs ns kW MW kV kJ
 """
-_UNITS = frozenset(_UNIT_LIST.split())
+UNITS = frozenset(_UNIT_LIST.split())
+"""Symbols of units of measurement, without those that read as words."""
 # What follows these is the number of something, never a formula.
 # H2O, C6H12O6: symbols of elements with at least two elements and a number.
 _CHEMICAL = re.compile(
@@ -189,7 +190,7 @@ def judge_beside(kinds: list[WordKind], texts: list[str], spaces: list[float]) -
         is_initial = is_initial and len(after) > 1 and after not in _SENTENCE_STARTS and not ends_sentence
         if re.fullmatch(r"[A-Z]\.", text) and (_INITIAL.fullmatch(before) or _INITIAL.fullmatch(after)):
             is_initial = True  # D. E. Knuth
-        is_unit = index > 0 and kinds[index - 1] is WordKind.NUMBER and bare in _UNITS and before[-1:].isdigit()
+        is_unit = index > 0 and kinds[index - 1] is WordKind.NUMBER and bare in UNITS and before[-1:].isdigit()
         is_label = _CUES.fullmatch(before) and re.fullmatch(r"[A-Z]|[IVXLC\d.\-–:A-Z]+[a-z]?", bare)
         is_item = index == 0 and re.fullmatch(r"[(]?[a-z]\)", text)  # the label of a list: b)
         if is_item or is_initial or (is_unit and kinds[index] is WordKind.MATH and _is_alone(kinds, index)) or is_label:
