@@ -127,8 +127,7 @@ def run(paths: tuple[Path, ...], dry_run: bool, as_json: bool, **given: Any) -> 
     options = _run_options(given)
     if as_json and not dry_run:
         raise click.UsageError("--json goes with --dry-run; results of a run are read with `docproc search --json`.")
-    if options.endpoint is not None and (options.adapter is not None or options.load_in_4bit):
-        raise click.UsageError("--adapter and --load-in-4bit are the server's own business; leave them out.")
+    _refuse_weights_at_endpoint(options)
     if dry_run:
         from docproc.dry_run import dry_run as find_only
 
@@ -154,7 +153,9 @@ def run(paths: tuple[Path, ...], dry_run: bool, as_json: bool, **given: Any) -> 
 @click.option("--model", default="built-in", help="`built-in`, a Qwen2-VL checkpoint folder, or a hub name.")
 @click.option("--adapter", type=PATHS, help="LoRA adapter that docproc finetune wrote.")
 @click.option("--load-in-4bit", is_flag=True, help="Weights in 4 bits, for large models; CUDA only.")
-@click.option("--device", default="auto", help="auto, cpu, cuda or cuda:N.")
+@click.option("--device", default="auto", help="auto, cpu, cuda, cuda:N, or several: cuda:0,cuda:1.")
+@click.option("--endpoint", metavar="URL", help="Read with a vision server of OpenAI's protocol, http://host:8000/v1.")
+@click.option("--endpoint-key", help="Its key; better given as DOCPROC_EVALUATE_ENDPOINT_KEY.")
 @click.option(
     "--batch-size", default="auto", callback=lambda _c, _p, v: _batch_size(v), help="Pictures a batch, or auto."
 )
@@ -179,14 +180,16 @@ def evaluate(
     from docproc.evaluate import evaluate as read_and_score
     from docproc.evaluate import write_predictions, write_text
     from docproc.options import RunOptions
-    from docproc.qwen2_vl import Qwen2VLRecognizer
+    from docproc.reader_group import recognizer_for
     from docproc.render_match import has_tex
 
-    recognizer = Qwen2VLRecognizer.from_options(RunOptions(**given))
+    options = RunOptions(**given)
+    _refuse_weights_at_endpoint(options)
     is_rendered = has_tex() if render is None else render
-    scores, pairs = read_and_score(
-        data, recognizer, lambda line: click.echo(line, err=True), batch_size=given["batch_size"], render=is_rendered
-    )
+    with recognizer_for(options) as recognizer:
+        scores, pairs = read_and_score(
+            data, recognizer, lambda line: click.echo(line, err=True), batch_size=options.batch_size, render=is_rendered
+        )
     if predictions is not None:
         write_predictions(predictions, pairs)
     if report is not None:
@@ -258,6 +261,11 @@ def _run_options(given: dict[str, Any]) -> Any:
     if given["pages"]:
         parse_page_ranges(given["pages"], LONGEST_DOCUMENT)  # nonsense is the command's error, not the document's
     return RunOptions(find=find, **given)
+
+
+def _refuse_weights_at_endpoint(options: Any) -> None:
+    if options.endpoint is not None and (options.adapter is not None or options.load_in_4bit):
+        raise click.UsageError("--adapter and --load-in-4bit are the server's own business; leave them out.")
 
 
 def _print_scores(scores: dict[str, Any]) -> None:

@@ -15,14 +15,14 @@ from docproc.recognition import Unread, recognize_all
 from docproc.records import Status
 
 if TYPE_CHECKING:
-    from docproc.qwen2_vl import Qwen2VLRecognizer
+    from docproc.recognition import RunRecognizer
 
 # Statuses whose LaTeX is not an answer.
 _NO_ANSWER = (Status.FAILED, Status.REJECTED)
 
 
 def evaluate(
-    data: Path, recognizer: Qwen2VLRecognizer, report: Callable[[str], None], *, batch_size: str = "auto", render: bool
+    data: Path, recognizer: RunRecognizer, report: Callable[[str], None], *, batch_size: str = "auto", render: bool
 ) -> tuple[dict[str, Any], list[Pair]]:
     """Read and score.
 

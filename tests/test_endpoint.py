@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.machinery import PathFinder
 from pathlib import Path
 
+import cv2
 import httpx
 import numpy as np
 import pytest
@@ -203,6 +204,22 @@ def test_a_run_stores_what_the_server_reads_and_its_failures(docproc: Docproc, t
     assert {body["model"] for body in asked} == {"mine"}
     assert read_ > len(reasons) > 0
     assert all("odd picture" in reason for reason in reasons)
+
+
+def test_evaluate_scores_what_the_server_reads(docproc: Docproc, tmp_path: Path) -> None:
+    for number, crop in enumerate(formula_pictures(2)):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), crop)
+    rows = [{"image": "0.png", "latex": "a+b"}, {"image": "1.png", "latex": "c-d"}]
+    (tmp_path / "labels.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with server_of(lambda _, __: (200, said("a+b"))) as (url, asked):
+        done = docproc("evaluate", tmp_path, "--endpoint", url, "--no-render", "--json")
+    scores = json.loads(done.stdout)
+    assert (scores["model"], scores["n"], scores["exact"]) == ("endpoint:first", 2, 0.5)
+    assert len(asked) == 2
+
+    refused = docproc("evaluate", tmp_path, "--endpoint", url, "--load-in-4bit")
+    assert refused.returncode == 2
+    assert "server's own business" in refused.stderr
 
 
 # Folder of what only the server needs: pip install --target FOLDER fastapi openai && pip install --target FOLDER
