@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from docproc.checkpoints import BUILT_IN, BUILT_IN_FOLDER, load_model_and_processor, model_name
+from docproc.checkpoints import BUILT_IN, load_model_and_processor, model_name
 from docproc.errors import OutputError
 from finetune.backends import Trainee
 from finetune.dataset import CheckedData
@@ -23,6 +23,11 @@ from finetune.processes import is_first
 
 RECORD_FILE = "finetune.json"
 _PACKAGES = ("docproc", "torch", "transformers", "trl", "peft", "accelerate", "datasets", "unsloth", "bitsandbytes")
+# As docproc/model/MODEL_CARD.md says under "Data and licences".
+_BUILT_IN_LICENSE = (
+    "AGPL-3.0-or-later, as docproc; its handwriting was learned from data given for non-commercial research "
+    "(CC BY-NC-SA 3.0): see docproc/model/MODEL_CARD.md"
+)
 _LICENSE_LINE = re.compile(r"^license(?:_name)?:\s*(\S.*)$", re.MULTILINE)
 
 
@@ -129,7 +134,9 @@ def merge(folder: Path, options: FinetuneOptions) -> Path:
 
 def find_license(model: str) -> str:
     """What the base model's folder says of its licence."""
-    folder = BUILT_IN_FOLDER if model == BUILT_IN else Path(model)
+    if model == BUILT_IN:
+        return _BUILT_IN_LICENSE
+    folder = Path(model)
     if not folder.is_dir():
         return f"see the model's page: {model}"
     for name in ("README.md", "model_card.md", "MODEL_CARD.md"):

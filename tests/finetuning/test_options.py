@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from docproc.checkpoints import BUILT_IN_FOLDER
 from docproc.errors import DependencyError, UsageError
 from finetune.options import PRESETS, FinetuneOptions, options_from_json, options_to_json, resolve_recipe
 from finetune.result import find_license
@@ -59,3 +60,6 @@ def test_the_licence_of_the_base_model_is_found(tmp_path: Path) -> None:
     (tmp_path / "LICENSE").write_text("\nTongyi Qianwen LICENSE AGREEMENT\n")
     assert find_license(str(tmp_path)) == "Tongyi Qianwen LICENSE AGREEMENT (see LICENSE of the base model)"
     assert find_license("Qwen/Qwen2-VL-2B-Instruct") == "see the model's page: Qwen/Qwen2-VL-2B-Instruct"
+    assert "CC BY-NC-SA" in find_license("built-in")
+    card = (BUILT_IN_FOLDER / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert all(words in card for words in ("AGPL-3.0-or-later", "CC BY-NC-SA 3.0"))
