@@ -103,7 +103,7 @@ def find_gutters(marks: Sequence[Mark], width_pt: float) -> list[float]:
         if (
             n_right >= _MIN_GUTTER_ROWS
             and n_left >= _MIN_GUTTER_ROWS
-            and n_ends >= _MIN_GUTTER_ROWS
+            and n_ends >= (_MIN_GUTTER_ROWS if n_crossing else _MIN_GUTTER_STARTS)
             and n_exact >= _MIN_GUTTER_STARTS
             and n_crossing <= _MAX_CROSSING * len(segments)
             and n_crossing <= _MAX_CROSSING_HERE * (n_crossing + min(n_ends, n_right))

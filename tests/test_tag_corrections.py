@@ -11,7 +11,7 @@ from docproc.documents import open_document
 from docproc.font_statistics import FontRole, FontStatistics, gather_font_statistics
 from docproc.options import RegionOptions
 from docproc.page_marks import make_marks
-from docproc.page_rows import Row, build_rows
+from docproc.page_rows import Row, build_rows, find_gutters
 from docproc.records import Box, Glyph
 from docproc.tag_corrections import correct_tags
 from docproc.text_layer import read_text_layer
@@ -95,3 +95,24 @@ def test_units_of_the_sample_are_whole() -> None:
     written = [region.glyph_latex for region in regions]
     assert r"E\approx2.1\mathrm{eV}" in written
     assert r"f_{1}=82.4\mathrm{Hz}" in written
+
+
+@pytest.mark.parametrize(("heading", "gutters"), [(False, [303.0]), (True, [])])
+def test_columns_with_short_lines_are_told_apart_if_nothing_crosses(heading: bool, gutters: list[float]) -> None:
+    """Ragged lines, lists and displays: only five lines of twelve end near the gutter."""
+    glyphs = []
+    for line in range(12):
+        for x, letters in ((72, 40 if line < 5 else 20), (305, 40)):
+            for at in range(letters):
+                y = 100.0 + 12 * line
+                box = Box(x + 5.5 * at, y - 6, x + 5.5 * at + 5, y)
+                glyphs.append(Glyph("a" if at % 6 else "b", box, (box.x0, y), 10.0, "Serif"))
+                if at % 6 == 5:
+                    glyphs.append(Glyph(" ", Box(box.x1, y, box.x1, y), (box.x1, y), 10.0, "Serif"))
+    if heading:
+        glyphs += [
+            Glyph("H", Box(200 + 6 * at, 60, 205 + 6 * at, 66), (200.0 + 6 * at, 66.0), 10.0, "Serif")
+            for at in range(40)
+            if at % 5
+        ]
+    assert find_gutters(make_marks(glyphs, STATISTICS), 595.0) == gutters
