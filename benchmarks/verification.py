@@ -47,7 +47,6 @@ _NOT_PRINTED = re.compile(r"\\(?:mathcal|mathscr|mathbb|cal)\s*\{?[^{}A-Z]*[a-z0
 _UPRIGHT_BOLD = re.compile(r"\\(?:boldsymbol|bm)(?![a-zA-Z])")
 # One family sets each of these by the shape of the other (looked at on a page of it).
 _SWAPPED = {"stickstoo": {r"\phi": r"\varphi", r"\epsilon": r"\varepsilon"}}
-_NO_CAPITAL = re.compile(r"[a-z0-9] in font ")
 _CAUGHT = ("suspect", "invalid", "failed", "rejected")
 _Z = 1.96
 _TRUTH, _TIMES = "truth.json", "times.json"
@@ -261,7 +260,7 @@ def read_and_keep(arguments: argparse.Namespace, folder: Path) -> None:
     (folder / "pages").mkdir(parents=True)
     formulas = load_formulas(arguments.formulas, arguments.split)
     made = make_pages(formulas, arguments.pages, arguments.seed, split=arguments.split, pages_per_document=4)
-    pages = [page for page in made if all(map(_NO_CAPITAL.match, page.lost_characters))]
+    pages = [page for page in made if page.prints_all]
     truth = write_pages(pages, arguments.kind, arguments.seed, folder / "pages")
     (folder / _TRUTH).write_text(json.dumps(truth), encoding="utf-8")
     times = run_timed(folder / "pages", folder / "out")

@@ -24,6 +24,7 @@ from finetune.pretrain.page_truth import TrueRegion, read_truth
 from finetune.pretrain.prose_source import ProseSource
 
 _TEX_SECONDS = 120
+_NO_CAPITAL = re.compile(r"[a-z0-9] in font ")
 _LOST = re.compile(r"^Missing character: There is no (.+?)[!:]?$", re.MULTILINE)
 # newtx wants hexadecimal digits from a file of plain TeX that small installations lack: the same two macros.
 BINHEX = r"""\def\hex#1{\ifcase#1 0\or1\or2\or3\or4\or5\or6\or7\or8\or9\or A\or B\or C\or D\or E\or F\fi}
@@ -49,6 +50,11 @@ class TruePage:
     """Of the document."""
     lost_characters: frozenset[str] = frozenset()
     """Characters of the document that its fonts lack (TeX's words): formulas with them print less than they say."""
+
+    @property
+    def prints_all(self) -> bool:
+        """Whether its formulas print what they say, but for small letters in alphabets of capitals."""
+        return all(map(_NO_CAPITAL.match, self.lost_characters))
 
 
 def make_pages(
