@@ -1,31 +1,33 @@
 """A long run over distinct pages made for it: does memory, a handle, a process or speed leak away?
 
-Pages are typeset with new formulas (pdflatex), a tenth of them turned, a tenth rendered, tilted and stained like scans.
-All are found, written and stored; every 20th formula is read by the model, the others get a stand-in reading, unless
---read-all. Equal crops are read again (no cache). Printed are, over the pages after the first fifth: memory a 1,000
-pages of the parent and of all processes (least squares), open files and processes at the first and last look, pages a
-second and a processor second in the first and last fifth, bytes a formula; and what SQLite says of the database.
+Every digit of every page is drawn anew, a tenth of the pages is turned, a tenth looks scanned (load_pages.py). All are
+found, written and stored. The model reads every 20th window of pages whole, the formulas of the others get a stand-in
+reading, unless --read-all. Equal crops are read again (no cache). Printed are memory for 1,000 pages (least squares
+over the second half of the pages: the first fills pools of memory once) of the parent, of the page processes and of the
+model's, open files and processes at the first and last look of that half, pages a second of the wall and of processor
+time in the second fifth and the last, bytes a formula; and what SQLite says of the database.
 
-    python -m benchmarks.load [--pages 10000] [--read-all] [--seed 0] [--workers 0] [--json]
+    python -m benchmarks.load [--pages 10000] [--read-all] [--seed 0] [--workers 0] [--stock FILE] [--seconds N]
 """
 
 from __future__ import annotations
 
 import json
 import os
-import random
-import subprocess
+import sqlite3
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
 import numpy as np
-import pymupdf
 
+from benchmarks.load_pages import make_documents, typeset_stock
 from benchmarks.run_state import is_sound
 from docproc.options import FindOptions, RunOptions
 from docproc.pipeline import run
@@ -34,16 +36,11 @@ from docproc.recognition import RunRecognizer
 from docproc.records import Recognition
 from docproc.store import FormulaStore
 
-_PAGES_A_DOCUMENT = 50
 _LOOK_SECONDS = 2.0
+_LINE_SECONDS = 15.0
 _READ_EVERY = 20
-_SCAN_DPI = 150
-_WORDS = ("the", "of", "every", "which", "so", "that", "since", "where", "follows", "bound", "point", "space", "map")
-_HEAD = (
-    "\\documentclass[10pt]{article}\\usepackage{amsmath,amssymb}"
-    "\\usepackage[paperwidth=360pt,paperheight=240pt,margin=30pt]{geometry}\\pagestyle{empty}\\parindent0pt"
-    "\\begin{document}\n"
-)
+_KINDS = {"docproc-page": "pages", "docproc-read": "model"}
+"""Processes by the names that they give themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,41 +49,54 @@ class Look:
 
     seconds: float
     pages: int
-    parent_mib: float
-    all_mib: float
     files: int
     processes: int
-    processor_seconds: float
+    parent_mib: float
+    pages_mib: float
+    """Of all page processes together."""
+    model_mib: float
+    parent_seconds: float
+    """Processor time of the parent."""
+    all_seconds: float
+
+
+class TimeIsUpError(Exception):
+    """The run has had its seconds."""
 
 
 class Sampled:
-    """Reads every 20th crop, and gives the others a stand-in."""
+    """Reads every 20th window of crops, and gives those of the others a stand-in."""
 
     def __init__(self, inner: RunRecognizer, every: int) -> None:
         self.name, self._inner, self._every = "load", inner, every
-        self._seen = 0
+        self._asked, self.read_count, self._latest = 0, 0, 0
 
     def batch_size(self, asked: str = "auto") -> int:
         """As the model."""
         return self._inner.batch_size(asked)
 
     def read(self, crops: Sequence[np.ndarray], batch_size: int) -> Iterator[tuple[int, Recognition]]:
-        """As the model, for those crops that are its turn."""
-        chosen = [index for index in range(len(crops)) if (self._seen + index) % self._every == 0]
-        self._seen += len(crops)
-        for place, reading in self._inner.read([crops[index] for index in chosen], batch_size) if chosen else ():
-            yield chosen[place], reading
-        for index in set(range(len(crops))) - set(chosen):
-            yield index, Recognition(f"x_{{{crops[index].shape[1]}}}", 0.5, "end")
+        """As the model, for a window whose turn it is, and for those of its crops that are read a second time."""
+        is_second = len(crops) < self._latest / 2
+        is_turn = is_second or self.read_count * self._every <= self._asked
+        self._latest = len(crops) if is_turn and not is_second else 0
+        self._asked += len(crops)
+        if is_turn:
+            self.read_count += len(crops)
+            yield from self._inner.read(crops, batch_size)
+        else:
+            for index, crop in enumerate(crops):
+                yield index, Recognition(f"x_{{{crop.shape[1]}}}", 0.5, "end")
 
 
 class Watch:
     """Counts pages, as the run's progress, and looks at its processes."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float) -> None:
         self.looks: list[Look] = []
         self.failures: list[str] = []
-        self._pages, self._begun, self._stop = 0, time.monotonic(), threading.Event()
+        self.pages = 0
+        self._seconds, self._begun, self._stop = seconds, time.monotonic(), threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
@@ -94,8 +104,10 @@ class Watch:
         """Nothing to do."""
 
     def page_done(self, formulas: int) -> None:
-        """One more."""
-        self._pages += 1
+        """One more; raises `TimeIsUpError` when the time is up: what is stored stays."""
+        self.pages += 1
+        if time.monotonic() - self._begun > self._seconds:
+            raise TimeIsUpError
 
     def say(self, message: str) -> None:
         """Keep what failed."""
@@ -107,13 +119,32 @@ class Watch:
         self._thread.join()
 
     def _watch(self) -> None:
+        told = 0.0
         while not self._stop.wait(_LOOK_SECONDS):
-            processes = [Path("/proc/self"), *_children()]
-            sizes = [_resident_mib(process) for process in processes]
-            files = len(list(Path("/proc/self/fd").iterdir()))
-            seconds = time.monotonic() - self._begun
-            used = sum(map(_processor_seconds, processes))
-            self.looks.append(Look(seconds, self._pages, sizes[0], sum(sizes), files, len(processes), used))
+            look = self._look()
+            self.looks.append(look)
+            if look.seconds - told >= _LINE_SECONDS:
+                told = look.seconds
+                line = json.dumps({name: round(value, 1) for name, value in asdict(look).items()})
+                print(line, file=sys.stderr, flush=True)
+
+    def _look(self) -> Look:
+        own, sizes, children = Path("/proc/self"), {"pages": 0.0, "model": 0.0}, _children()
+        for child in children:
+            kind = _KINDS.get(_name(child))
+            if kind is not None:
+                sizes[kind] += _resident_mib(child)
+        return Look(
+            seconds=time.monotonic() - self._begun,
+            pages=self.pages,
+            files=len(list((own / "fd").iterdir())),
+            processes=1 + len(children),
+            parent_mib=_resident_mib(own),
+            pages_mib=sizes["pages"],
+            model_mib=sizes["model"],
+            parent_seconds=_processor_seconds(own),
+            all_seconds=sum(map(_processor_seconds, [own, *children])),
+        )
 
 
 @click.command()
@@ -121,129 +152,84 @@ class Watch:
 @click.option("--read-all", is_flag=True, help="Let the model read every formula.")
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--workers", type=int, default=0, show_default=True, help="Page processes; 0: one a core, less one.")
+@click.option("--stock", type=click.Path(path_type=Path), help="Blocks of an earlier run; made if not there.")
+@click.option("--seconds", type=float, default=1e9, help="End the run after so many, and tell of the pages done.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def main(pages: int, read_all: bool, seed: int, workers: int, as_json: bool) -> None:
+def main(
+    pages: int, read_all: bool, seed: int, workers: int, stock: Path | None, seconds: float, as_json: bool
+) -> None:
     """Make pages, run, look."""
+    if stock is not None and stock.is_file():
+        blocks = stock.read_bytes()
+    else:
+        blocks = typeset_stock(seed)
+        if stock is not None:
+            stock.write_bytes(blocks)
+    every = 1 if read_all else _READ_EVERY
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        make_documents(folder / "in", pages, seed)
-        facts = {"pages": pages, "seed": seed, "read_every": 1 if read_all else _READ_EVERY}
-        facts |= measure(folder / "in", folder / "out", 1 if read_all else _READ_EVERY, workers)
+        begun = time.monotonic()
+        make_documents(folder / "in", pages, seed, blocks, workers or os.cpu_count() or 1)
+        facts = {"pages": pages, "seed": seed, "read_every": every, "making_s": round(time.monotonic() - begun)}
+        facts |= measure(folder / "in", folder / "out", every, workers, seconds)
     if as_json:
         click.echo(json.dumps(facts))
     else:
         for name, value in facts.items():
-            click.echo(f"{name:36}{value}")
+            click.echo(f"{name:44}{value}")
 
 
-def measure(documents: Path, output: Path, every: int, workers: int) -> dict[str, object]:
+def measure(documents: Path, output: Path, every: int, workers: int, seconds: float) -> dict[str, object]:
     """Run over a folder of documents; see the module."""
     FormulaStore.known_recognitions = lambda *_, **__: {}  # type: ignore[method-assign]  # every crop is a new one
     options = RunOptions(output=output, find=FindOptions(ocr=False), workers=workers)
-    watch = Watch()
+    watch, is_whole = Watch(seconds), True
     with recognizer_for(options) as inner:
-        summary = run([documents], options, Sampled(inner, every), watch)
-    watch.close()
+        sampled = Sampled(inner, every)
+        try:
+            run([documents], options, sampled, watch)
+        except TimeIsUpError:
+            is_whole = False
+        watch.close()
     database = output / "docproc.db"
-    looks = [look for look in watch.looks if 0 < look.pages < summary.pages]  # not while it ends
-    steady = [look for look in looks if look.pages >= summary.pages / 5]
-    first = [look for look in steady if look.pages <= summary.pages * 2 / 5]
-    last = [look for look in steady if look.pages >= summary.pages * 4 / 5]
-    formulas = sum(summary.formulas.values())
+    looks = [look for look in watch.looks if 0 < look.pages < watch.pages]  # not while it ends
+    late = [look for look in looks if look.pages >= watch.pages / 2]
+    first = [look for look in looks if watch.pages / 5 <= look.pages <= watch.pages * 2 / 5]
+    last = [look for look in looks if look.pages >= watch.pages * 4 / 5]
+    with closing(sqlite3.connect(database)) as connection:
+        stored, formulas = (
+            connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("pages", "formulas")
+        )
     return {
-        "pages_done": summary.pages,
+        "is_whole": is_whole,
+        "pages_done": watch.pages,
+        "pages_stored": stored,
         "formulas": formulas,
-        "failures": len(summary.failures),
-        "seconds": round(summary.elapsed_seconds),
-        "parent_mib_per_1000_pages": _slope([(look.pages, look.parent_mib) for look in steady]),
-        "all_mib_per_1000_pages": _slope([(look.pages, look.all_mib) for look in steady]),
-        "peak_all_mib": round(max(look.all_mib for look in looks)),
-        "open_files_first_last": [steady[0].files, steady[-1].files],
-        "processes_first_last": [steady[0].processes, steady[-1].processes],
+        "crops_read_by_the_model": sampled.read_count,
+        "failures": len(watch.failures),
+        "seconds": round(looks[-1].seconds),
+        **{f"{kind}_mib_per_1000_pages": _slope(late, f"{kind}_mib") for kind in ("parent", "pages", "model")},
+        **{f"{kind}_mib_peak": round(max(getattr(look, f"{kind}_mib") for look in looks))
+           for kind in ("parent", "pages", "model")},
+        "open_files_first_last": [late[0].files, late[-1].files],
+        "processes_first_last": [late[0].processes, late[-1].processes],
         "pages_per_second_first_last": [_rate(first, "seconds"), _rate(last, "seconds")],
-        "pages_per_processor_second_first_last": [
-            _rate(first, "processor_seconds"),
-            _rate(last, "processor_seconds"),
-        ],
+        "pages_per_processor_second_first_last": [_rate(first, "all_seconds"), _rate(last, "all_seconds")],
+        "parent_processor_ms_a_page": round(1000 * looks[-1].parent_seconds / looks[-1].pages, 1),
         "database_bytes_per_formula": round(database.stat().st_size / max(formulas, 1)),
         "database_is_sound": is_sound(database),
     }
 
 
-def make_documents(folder: Path, pages: int, seed: int) -> None:
-    """Typeset documents of 50 pages; every tenth page is turned, every tenth looks scanned."""
-    folder.mkdir()
-    for start in range(0, pages, _PAGES_A_DOCUMENT):
-        chance = random.Random(f"{seed}-{start}")
-        count = min(_PAGES_A_DOCUMENT, pages - start)
-        body = "\n\\newpage\n".join(_page_source(chance) for _ in range(count))
-        with tempfile.TemporaryDirectory() as name:
-            (Path(name) / "a.tex").write_text(f"{_HEAD}{body}\n\\end{{document}}\n", encoding="ascii")
-            command = ["pdflatex", "-no-shell-escape", "-interaction=batchmode", "a.tex"]
-            subprocess.run(command, cwd=name, check=True, stdout=subprocess.DEVNULL, timeout=120)
-            with pymupdf.open(Path(name) / "a.pdf") as typeset, pymupdf.open() as out:
-                for index in range(count):
-                    _add_page(out, typeset, index, chance)
-                out.save(folder / f"{start:06d}.pdf", garbage=3, deflate=True)
-
-
-def _page_source(chance: random.Random) -> str:
-    def prose(words: int) -> str:
-        return " ".join(chance.choice(_WORDS) for _ in range(words)).capitalize()
-
-    lines = [
-        f"{prose(6)} ${_formula(chance, 1)}$ {prose(5).lower()} ${_formula(chance, 1)}$ {prose(4).lower()}.\n"
-        f"\\[ {_formula(chance, 3)} = {_formula(chance, 2)} \\]"
-        for _ in range(2)
-    ]
-    return "\n\n".join(lines)
-
-
-def _formula(chance: random.Random, depth: int) -> str:
-    letter, other = chance.choice("abcfghkmnpqrstuvwxyz"), chance.choice("xyzABCDFGH")
-    number = chance.randint(2, 99)
-    if depth == 0:
-        return chance.choice([letter, f"{number}", f"\\{chance.choice(['alpha', 'beta', 'lambda', 'mu', 'pi'])}"])
-    inner = [_formula(chance, depth - 1) for _ in range(2)]
-    return chance.choice(
-        [
-            f"{letter}_{{{inner[0]}}}+{number}{other}",
-            f"\\frac{{{inner[0]}}}{{{inner[1]}+{number}}}",
-            f"\\sqrt{{{inner[0]}-{number}}}",
-            f"\\sum_{{{letter}=1}}^{{{number}}} {inner[0]}",
-            f"\\int_0^{{{number}}} {inner[0]}\\,d{other}",
-            f"\\left({inner[0]}-{inner[1]}\\right)^{{{number}}}",
-        ]
-    )
-
-
-def _add_page(out: pymupdf.Document, typeset: pymupdf.Document, index: int, chance: random.Random) -> None:
-    rect = typeset[index].rect
-    if index % 10 == 3:  # lies on its side in the file, and is turned for display
-        page = out.new_page(width=rect.height, height=rect.width)
-        page.show_pdf_page(page.rect, typeset, index, rotate=90)
-        page.set_rotation(90)
-    elif index % 10 == 7:
-        zoom = pymupdf.Matrix(_SCAN_DPI / 72, _SCAN_DPI / 72).prerotate(chance.uniform(-0.7, 0.7))
-        pixmap = typeset[index].get_pixmap(matrix=zoom, colorspace=pymupdf.csGRAY)
-        grey = np.frombuffer(pixmap.samples, np.uint8).reshape(pixmap.height, pixmap.stride).astype(np.int16)
-        noise = np.random.default_rng(chance.randrange(2**32)).normal(0, 9, grey.shape)
-        stained = np.clip(grey * 0.92 + noise, 0, 255).astype(np.uint8)
-        stained = np.ascontiguousarray(stained[:, : pixmap.width])
-        scan = pymupdf.Pixmap(pymupdf.csGRAY, pixmap.width, stained.shape[0], stained.tobytes(), False)
-        page = out.new_page(width=rect.width, height=rect.height)
-        page.insert_image(page.rect, stream=scan.tobytes("jpeg", jpg_quality=80))
-    else:
-        out.insert_pdf(typeset, from_page=index, to_page=index)
-
-
-def _slope(points: list[tuple[int, float]]) -> float:
+def _slope(looks: list[Look], what: str) -> float:
     """By how much it grows over 1,000 pages."""
-    pages, sizes = np.array(points, float).T
+    pages, sizes = np.array([(look.pages, getattr(look, what)) for look in looks], float).T
     return round(float(np.polyfit(pages, sizes, 1)[0]) * 1000, 2)
 
 
 def _rate(looks: list[Look], clock: str) -> float:
+    if len(looks) < 2:
+        return 0.0
     elapsed = getattr(looks[-1], clock) - getattr(looks[0], clock)
     return round((looks[-1].pages - looks[0].pages) / elapsed, 2) if elapsed else 0.0
 
@@ -258,6 +244,13 @@ def _children() -> list[Path]:
         if parent == os.getpid():
             found.append(folder)
     return found
+
+
+def _name(process: Path) -> str:
+    try:
+        return (process / "comm").read_text().strip()
+    except OSError:
+        return ""
 
 
 def _resident_mib(process: Path) -> float:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docproc.context import with_context
-from docproc.documents import Document, open_document, parse_page_ranges
+from docproc.documents import Document, forget_fonts, open_document, parse_page_ranges
 from docproc.errors import InputError, UsageError
 from docproc.records import Block, Failure, FoundPage, Page, Region
 
@@ -179,5 +179,6 @@ def open_kept(path: Path, password: str | None) -> Document:
         for document in _open.values():
             document.close()
         _open.clear()
+        forget_fonts()
         _open[key] = open_document(path, password)
     return _open[key]

@@ -60,13 +60,14 @@ def read_formulas(
     readings: dict[str, Recognition | Unread] = {key: reading for key, (_, reading) in known.items()}
     unknown = [key for key in crops if key not in readings]
     read = recognize_all(recognizer, [crops[key] for key in unknown], batch_size)
-    readings |= read_doubtful_again(
-        recognizer,
-        crops,
-        dict(zip(unknown, read, strict=True)),
-        lambda key, reading: _judge(owners[key], reading),
-        batch_size,
-    )
+    verdicts: dict[tuple[str, Recognition], Verdict] = {}  # of the owners: judging takes as long as finding a page
+
+    def judge_of_owner(key: str, reading: Recognition) -> Verdict:
+        verdicts[key, reading] = verdict = _judge(owners[key], reading)
+        return verdict
+
+    first_readings = dict(zip(unknown, read, strict=True))
+    readings |= read_doubtful_again(recognizer, crops, first_readings, judge_of_owner, batch_size)
     results = []
     for page_index, page in enumerate(pages):
         formulas, failures = [], []
@@ -83,7 +84,8 @@ def read_formulas(
                     reading = Recognition("", 0.0, "unread")
                 else:
                     reading = one
-            formulas.append(formula_of(region, position, reading, model, key))
+            verdict = verdicts.get((key, reading)) if owners.get(key) is region else None
+            formulas.append(formula_of(region, position, reading, model, key, verdict))
         results.append((settle_fragments(formulas), failures))
     return results
 
@@ -107,9 +109,11 @@ def _judge(region: Region, reading: Recognition) -> Verdict:
     )
 
 
-def formula_of(region: Region, position: int, reading: Recognition, model: str, image_sha256: str) -> Formula:
-    """The formula of a region as it is stored, its reading judged."""
-    verdict = _judge(region, reading)
+def formula_of(
+    region: Region, position: int, reading: Recognition, model: str, image_sha256: str, verdict: Verdict | None = None
+) -> Formula:
+    """The formula of a region as it is stored; its reading is judged, unless its verdict is known."""
+    verdict = verdict or _judge(region, reading)
     # Glyphs that spell a formula out cannot also testify for it: `verified` takes a second witness.
     is_own_witness = model == TEXT_LAYER and verdict.status is Status.VERIFIED
     return Formula(

@@ -24,7 +24,7 @@ from docproc.output_lock import only_run
 from docproc.records import Failure, FoundPage
 from docproc.store import FormulaStore
 from docproc.trace import Trace
-from docproc.workers import Budget, Lost, WorkerPool, worker_count
+from docproc.workers import Budget, Lost, WorkerPool, return_large_blocks, worker_count
 
 if TYPE_CHECKING:
     from docproc.options import RunOptions
@@ -113,6 +113,7 @@ def run(paths: Sequence[Path], options: RunOptions, recognizer: RunRecognizer, p
         OutputError: The output folder or database cannot be written.
     """
     begun = time.monotonic()
+    return_large_blocks()
     summary, trace = RunSummary(), Trace(begun)
     recognizer = trace.watch(recognizer)
     files, missing = expand_inputs(paths)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from docproc.errors import DependencyError, DocprocError
 from docproc.recognition import BatchLostError, OutOfMemoryError
-from docproc.workers import REAPING_SECONDS, death_of, end_with_parent, name_process
+from docproc.workers import REAPING_SECONDS, death_of, end_with_parent, name_process, return_large_blocks
 
 if TYPE_CHECKING:
     import numpy as np
@@ -146,6 +146,7 @@ class _EndedError(Exception):
 def _serve(connection: Connection, make: Callable[[Any], Qwen2VLRecognizer], options: Any) -> None:
     """Main of the process: answer questions until the parent goes away."""
     name_process("docproc-read")
+    return_large_blocks()
     threading.Thread(target=end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     recognizer = make(options)
