@@ -139,6 +139,8 @@ def is_whole(marks: Sequence[Mark], piece: Sequence[Mark], before_line: Mark | N
         gap = after.x0 - last.x1
         if after.text == "." and (last.text == "." or (marks[end + 2 : end + 3] and marks[end + 2].text == ".")):
             return False  # points of an ellipsis
+        if after.text == "!" and gap < 0.2 * size:
+            return False  # a factorial, as likely as not
         if after.text in ".,;" and marks[end + 2 : end + 3]:
             behind = marks[end + 2]
             if behind.is_math and behind.gap_before < 0.12 * size:

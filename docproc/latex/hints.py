@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 from docproc.latex.looks import fold
 from docproc.latex.tokens import split_latex
@@ -55,13 +55,13 @@ def find_hints(latex: str) -> tuple[str, ...]:
 def is_complete(latex: str) -> bool:
     """Whether nothing seems to be missing at the ends, nor too much: brackets pair, terms stand around each sign.
 
-    A number in brackets at an end may be the equation's own.
+    A number in brackets at an end may be the equation's own; how a matrix aligns cells of other widths cannot be told.
     """
     try:
         items = fold(parse(latex).items)
     except LatexError:
         return False
-    if _NUMBER.search(latex):
+    if _NUMBER.search(latex) or _has_loose_columns(items):
         return False
     opened, closed = _count_brackets(items)
     ends = [item.text for item in (items[:1] + items[-1:]) if isinstance(item, Symbol)]
@@ -116,6 +116,18 @@ def _count_brackets(items: list[Node]) -> tuple[int, int]:
             a, b = _count_brackets(child)
             opened, closed = opened + a, closed + b
     return opened, closed
+
+
+def _has_loose_columns(items: list[Node]) -> bool:
+    """Whether a matrix or array has a column of cells of several lengths: left, centered or right is a guess."""
+    for item in items:
+        if isinstance(item, Environment) and item.name.endswith(("matrix", "array")):
+            columns = zip_longest(*([len(cell.items) for cell in row] for row in item.rows))
+            if any(len(set(lengths) - {None}) > 1 for lengths in columns):
+                return True
+        if any(_has_loose_columns(child) for child in _children(item)):
+            return True
+    return False
 
 
 def _ragged(items: list[Node]) -> list[str]:

@@ -23,7 +23,8 @@ _CENTERED = frozenset(("mfrac", "op-limits", "accent", "x-arrow", "munder", "mov
 _ALIGNED = {"msupsub": "left", "col-align-l": "left", "col-align-r": "right"}
 _MAX_PICTURE_EM = 5.0
 """Wider ones are arrows and braces, which are cut to the width of what they span."""
-_MAX_BOXES = 600
+_MAX_BOXES, _MAX_CHARACTERS = 600, 3000
+"""More is no formula that could be compared, and would take KaTeX over 0.1 s to find out."""
 
 
 class InkBox(NamedTuple):
@@ -60,7 +61,7 @@ def lay_out(latex: str, *, is_display: bool = True) -> tuple[InkBox, ...]:
     Returns:
         Its ink in drawing order; empty where KaTeX cannot read it or it is too large.
     """
-    tree = katex_tree(latex, is_display=is_display)
+    tree = katex_tree(latex, is_display=is_display) if len(latex) <= _MAX_CHARACTERS else None
     if tree is None:
         return ()
     piece = _build(tree, 1.0, "center")
