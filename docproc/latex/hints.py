@@ -8,12 +8,14 @@ from itertools import pairwise, zip_longest
 from docproc.latex.looks import fold
 from docproc.latex.tokens import split_latex
 from docproc.latex.tree import Command, Environment, Fence, Group, LatexError, Node, Scripts, Symbol, parse
+from docproc.latex.write import Writer
 
 _OPEN = frozenset(("(", "["))
 _CLOSE = frozenset((")", "]"))
 _ENDS_WITH = frozenset(("=", "+", r"\cdot", r"\times", r"\leq", r"\geq", r"\neq", r"\in", r"\subset", r"\subseteq"))
 _STACKS = frozenset((r"\substack", r"\shortstack", r"\subarray", r"\atop", r"\underset", r"\overset", r"\xrightarrow"))
 _MIN_REPEATS, _MAX_UNIT = 5, 20
+_WRITER = Writer(is_look=True)
 _LABEL = r"\(\d+(?:\.\d+)*[a-z]?\)"
 _NUMBER = re.compile(rf"^(?:\\begin\{{[a-z]+\}}&?)?{_LABEL}|(?<![a-zA-Z]){_LABEL}(?:\\end\{{[a-z]+\}})?[.,]?$")
 NOTHING_AFTER = "nothing stands after"
@@ -122,7 +124,7 @@ def _has_loose_columns(items: list[Node]) -> bool:
     """Whether a matrix or array has a column of cells of several lengths: left, centered or right is a guess."""
     for item in items:
         if isinstance(item, Environment) and item.name.endswith(("matrix", "array")):
-            columns = zip_longest(*([len(cell.items) for cell in row] for row in item.rows))
+            columns = zip_longest(*([len(_WRITER.write(cell.items)) for cell in row] for row in item.rows))
             if any(len(set(lengths) - {None}) > 1 for lengths in columns):
                 return True
         if any(_has_loose_columns(child) for child in _children(item)):
