@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from docproc.encodings import ACCENTS, BIG_OPERATORS, UNKNOWN_SYMBOL, glyph_meaning, is_sans
-from docproc.page_marks import Kind
+from docproc.page_marks import FUNCTION_NAMES, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,6 +25,8 @@ _WORD_SPACE_EM = 0.2
 # The space behind a comma of mathematics is 1/6 em.
 _THIN_GAP_EM = 0.2
 _MODELS_GAP_EM = 0.1
+# Between the name of a function and its argument stands a thin space; in a stretched line names stand further off.
+_NAME_GAP_EM = 0.5
 _OPERATORS = frozenset(
     [
         "sin",
@@ -59,7 +61,7 @@ _OPERATORS = frozenset(
         "hom",
     ]
 )
-_BINARY = frozenset("=<>≤≥≠≈≡∼∈∉⊂⊆∪∩→←↦⇒⇔↔+−±∓×·∗∘⊕⊗∧∨∖/⟶≅≃∝≪≫⊃⊇∋:*÷⊢⊨≺≻⪯⪰⊔⊓⊎⋅⋆⩽⩾≲≳≔")
+_BINARY = frozenset("=<>≤≥≠≈≡∼∈∉⊂⊆∪∩→←↦⇒⇔↔+−±∓×·∗∘⊕⊗∧∨∖/⟶≅≃∝≪≫⊃⊇∋:*÷⊢⊨≺≻⪯⪰⊔⊓⊎⋅⋆⩽⩾≲≳≔∶⊧⊩◁▷⊲⊳")
 _MAY_LEAD = frozenset("−±∓+<>≤≥∼≈⩽⩾∗*⊢=")
 _OPEN, _CLOSE = frozenset("([{⟨⌊⌈"), frozenset(")]}⟩⌋⌉")
 _NEGATED = {"=": r"\neq", r"\in": r"\notin"}
@@ -119,9 +121,14 @@ def is_whole(marks: Sequence[Mark], piece: Sequence[Mark], before_line: Mark | N
     ):
         return False
     size = first.size
+    base = next((mark for mark in reversed(piece) if not mark.is_script), last)
+    if base.text in BIG_OPERATORS:
+        return False  # its operand was lost
     if at:
         before = marks[at - 1]
         gap = first.x0 - before.x1
+        if before.word in FUNCTION_NAMES and gap < _NAME_GAP_EM * size:
+            return False
         if before.text in ",;" and gap < _THIN_GAP_EM * size:
             return False
         if (first.text in _BINARY or before.text == ":") and (gap < 0.35 * size or _is_letter(before)):

@@ -4,7 +4,7 @@ import pytest
 
 from docproc.encodings import glyph_meaning
 from docproc.font_statistics import FontRole
-from docproc.glyph_latex import describe_glyphs, write_latex
+from docproc.glyph_latex import describe_glyphs, is_whole, write_latex
 from docproc.glyph_names import unicode_of_name
 from docproc.page_marks import Kind, Mark
 from docproc.records import Box, Glyph
@@ -118,3 +118,16 @@ def test_names_of_unencoded_glyphs(name: str, character: str) -> None:
 def test_any_character_has_a_meaning_or_a_question_mark(char: str) -> None:
     symbol, style = glyph_meaning(char, "CMMI10", is_italic=True, is_bold=False)
     assert symbol and (style == "" or style.startswith(("\\", "?")))
+
+
+@pytest.mark.parametrize(
+    ("before", "formula", "whole"),
+    [("of ", "B", True), ("sup ", "B", False), ("", "x=∫", False), ("", "x∶", False), ("", "x=y", True)],
+)
+def test_a_formula_without_its_operator_or_operand_is_not_whole(before: str, formula: str, whole: bool) -> None:
+    """`B` of `sup B`, `∫` without its integrand: what is cut like that must never count as verified."""
+    line = marks((before + formula, "CMMI10", 0))
+    piece = line[-len(formula) :]
+    for mark in line[: -len(formula)]:
+        mark.kind, mark.word = Kind.WORD, before.strip()
+    assert is_whole(line, piece, None) is whole
