@@ -28,6 +28,8 @@ class Evidence:
 
     agreement: Agreement
     differences: tuple[str, ...] = ()
+    has_its_alphabets: bool = False
+    """Whether all agrees and each letter is of the very alphabet that the glyphs name: no more doubt is left."""
 
 
 def compare_with_glyphs(latex: str, glyph_symbols: tuple[str, ...]) -> Evidence:
@@ -49,7 +51,8 @@ def compare_with_glyphs(latex: str, glyph_symbols: tuple[str, ...]) -> Evidence:
     glyphs = [mark for symbol in glyph_symbols for mark in glyph_marks(symbol)]
     unknown = sum(glyph.symbol == "?" for glyph in glyphs)
     named = [glyph for glyph in glyphs if glyph.symbol != "?"]
-    has_other_variant = any(part(named) != part(marks) for part in (_variants, _slanted, _alphabets))
+    has_other_variant = _variants(named) != _variants(marks) or _slanted(named) != _slanted(marks)
+    has_its_alphabets = _alphabets(named) == _alphabets(marks)
     known, marks = _without_variants(named), _without_variants(marks)
     on_page, read = Counter(mark.symbol for mark in known), Counter(mark.symbol for mark in marks)
     unsure = Counter(mark.symbol for mark in [*marks, *known] if mark.is_unsure)
@@ -67,7 +70,7 @@ def compare_with_glyphs(latex: str, glyph_symbols: tuple[str, ...]) -> Evidence:
     if not is_stacked(latex) and [m.symbol for m in known if not unsure[m.symbol]] != [
             m.symbol for m in marks if not unsure[m.symbol]]:
         return Evidence(Agreement.NONE, ("the symbols stand in another order on the page",))
-    return Evidence(Agreement.FULL)
+    return Evidence(Agreement.FULL, (), has_its_alphabets)
 
 
 def _certain(counts: Counter[str], unsure: Counter[str]) -> Counter[str]:

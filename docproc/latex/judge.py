@@ -102,5 +102,6 @@ def judge(
     if problems:
         return Verdict(latex, Status.SUSPECT, tuple(problems), checked.mathml, repairs)
     is_verified = placing.is_known and confidence >= VERIFIED_FROM and not changes and is_complete(latex)
-    is_verified = is_verified and (rule_count is None or rule_count == count_rules(latex))
+    has_its_rules = rule_count is None or rule_count == count_rules(latex)
+    is_verified = is_verified and evidence.has_its_alphabets and has_its_rules
     return Verdict(latex, Status.VERIFIED if is_verified else Status.OK, (), checked.mathml, repairs)
