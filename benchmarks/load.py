@@ -200,13 +200,19 @@ def measure(documents: Path, output: Path, every: int, workers: int, seconds: fl
         stored, formulas = (
             connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("pages", "formulas")
         )
-    return {
+    facts = {
         "is_whole": is_whole,
         "pages_done": watch.pages,
         "pages_stored": stored,
         "formulas": formulas,
         "crops_read_by_the_model": sampled.read_count,
         "failures": len(watch.failures),
+        "database_bytes_per_formula": round(database.stat().st_size / max(formulas, 1)),
+        "database_is_sound": is_sound(database),
+    }
+    if not late:  # the time was up too soon to tell more
+        return facts
+    return facts | {
         "seconds": round(looks[-1].seconds),
         **{f"{kind}_mib_per_1000_pages": _slope(late, f"{kind}_mib") for kind in ("parent", "pages", "model")},
         **{f"{kind}_mib_peak": round(max(getattr(look, f"{kind}_mib") for look in looks))
@@ -216,8 +222,6 @@ def measure(documents: Path, output: Path, every: int, workers: int, seconds: fl
         "pages_per_second_first_last": [_rate(first, "seconds"), _rate(last, "seconds")],
         "pages_per_processor_second_first_last": [_rate(first, "all_seconds"), _rate(last, "all_seconds")],
         "parent_processor_ms_a_page": round(1000 * looks[-1].parent_seconds / looks[-1].pages, 1),
-        "database_bytes_per_formula": round(database.stat().st_size / max(formulas, 1)),
-        "database_is_sound": is_sound(database),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from contextlib import ExitStack
 from html import escape
 from itertools import groupby
 from pathlib import Path
@@ -13,7 +14,7 @@ from docproc.errors import InputError
 from docproc.latex.speech import speak
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from docproc.entries import Entry
     from docproc.store import FormulaStore
@@ -43,15 +44,26 @@ code { overflow-wrap: anywhere }
 
 
 def html_parts(store: FormulaStore, entries: Iterable[Entry], *, pictures: bool) -> Iterator[str]:
-    """The parts of the file; everything that comes from a document is escaped, and no script can run."""
+    """The parts of the file; everything that comes from a document is escaped, and no script can run.
+
+    Pages are rendered in a page process, as every foreign file.
+    """
+    from docproc.picture_process import Pictures
+
+    with ExitStack() as stack:
+        draw = stack.enter_context(Pictures()).draw if pictures else None
+        yield from _parts(store, entries, draw)
+
+
+def _parts(store: FormulaStore, entries: Iterable[Entry], draw: Callable[..., bytes] | None) -> Iterator[str]:
     yield _HEAD
     for (title, document), pages in groupby(entries, key=lambda e: (e.title, e.document)):
         yield f"<h1>{escape(title or document)}</h1>\n<p><small>{escape(document)}</small></p>\n"
         for page, group in groupby(pages, key=lambda e: e.page):
             on_page = list(group)
             yield f"<h2>Page {page}</h2>\n"
-            if pictures:
-                yield _picture(store, Path(document), page, on_page)
+            if draw is not None:
+                yield _picture(store, draw, document, page, on_page)
             for entry in on_page:
                 yield _article(entry)
     yield "</body>\n</html>\n"
@@ -71,17 +83,17 @@ def _article(entry: Entry) -> str:
     )
 
 
-def _picture(store: FormulaStore, document: Path, page: int, entries: list[Entry]) -> str:
+def _picture(
+    store: FormulaStore, draw: Callable[..., bytes], document: str, page: int, entries: list[Entry]
+) -> str:
     """The page with a link on each formula; nothing if the document has gone."""
-    from docproc.page_pictures import PictureTask, render_picture
-
     sql = "SELECT width_pt, height_pt FROM pages WHERE document_id = ? AND number = ?"
     with explained(store.path):
         width, height = store.connection.execute(sql, (entries[0].document_id, page)).fetchone()
-    if not width or not document.is_file():
+    if not width or not Path(document).is_file():
         return ""
     try:
-        png = render_picture(PictureTask(document, page))
+        png = draw(document, None, page)
     except InputError:
         return ""
     links = []

@@ -42,8 +42,8 @@ class Pictures:
     ) -> None:
         self._pool.__exit__(kind, error, trace)
 
-    def draw(self, document: str, sha256: str, page: int, box: Box | None = None) -> bytes:
-        """A page, or a part of it, as PNG.
+    def draw(self, document: str, sha256: str | None, page: int, box: Box | None = None) -> bytes:
+        """A page, or a part of it, as PNG; `sha256` says which file is meant, None whichever is there.
 
         Raises:
             InputError: The document is not at its path any more, is another one now, or cannot be rendered.

@@ -88,16 +88,16 @@ def show_formula(store: FormulaStore, formula_id: int) -> Shown:
 
 def formula_picture(store: FormulaStore, entry: Entry) -> bytes | None:
     """The crop as PNG: as it was read, else cut out of the document anew; None if that is no longer there."""
-    from docproc.page_pictures import PictureTask, render_picture
+    from docproc.picture_process import Pictures
 
     stored = store.crop_png(entry.image_sha256)
     if stored is not None:
         return stored
-    path = Path(entry.document)
-    if not path.is_file():
-        return None
+    if not Path(entry.document).is_file():
+        return None  # before a process is started for it
     try:
-        return render_picture(PictureTask(path, entry.page, Box(*entry.box)))
+        with Pictures() as pictures:
+            return pictures.draw(entry.document, None, entry.page, Box(*entry.box))
     except InputError:
         return None
 

@@ -8,6 +8,8 @@ import json
 import re
 import shutil
 import subprocess
+import sys
+import textwrap
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
 from pathlib import Path
@@ -55,6 +57,28 @@ def test_show_tells_all_of_a_formula(docproc: Docproc, reviewed: Path) -> None:
     words = docproc("show", numbered, "-d", reviewed).stdout
     assert shown["latex"] in words
     assert "mentioned: page 3" in words
+
+
+@pytest.mark.parametrize("command", ["show", "export"])
+def test_pages_are_rendered_in_a_process_of_their_own(command: str, reviewed: Path, tmp_path: Path) -> None:
+    database = tmp_path / "docproc.db"
+    database.write_bytes(reviewed.read_bytes())
+    with FormulaStore.open(database) as store:
+        store.connection.execute("DELETE FROM crops")  # the picture is cut out of the document anew
+        (first,) = store.connection.execute("SELECT min(id) FROM formulas").fetchone()
+        store.connection.commit()
+    asked = ["show", str(first), "--json"] if command == "show" else ["export", "--format", "html"]
+    code = (
+        "from docproc.cli import main\ntry:\n    main()\nexcept SystemExit as end:\n"
+        "    assert not end.code\nfrom docproc import finding\nassert not finding._open, 'opened in this process'\n"
+    )
+    script = tmp_path / "command.py"
+    script.write_text(f"if __name__ == '__main__':\n{textwrap.indent(code, '    ')}", encoding="ascii")
+    run = [sys.executable, str(script), *asked, "-d", str(database)]
+    result = subprocess.run(run, check=False, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stderr
+    pictures = json.loads(result.stdout)["picture"] if command == "show" else "<img " in result.stdout
+    assert pictures
 
 
 def test_show_of_what_is_not_there(docproc: Docproc, reviewed: Path) -> None:
