@@ -14,8 +14,7 @@ from finetune.pretrain.vocabulary import join_target, split_target
 SAME: dict[str, dict[str, str]] = {
     "iwona": {r"\mathsf": r"\mathrm", r"\mathtt": r"\mathrm"},
     "anttor": {r"\mathsf": r"\mathrm", r"\mathtt": r"\mathrm"},
-    "arev": {r"\mathsf": r"\mathit", r"\textsf": r"\text"},
-    "cmbright": {r"\textsf": r"\text"},
+    "arev": {r"\mathsf": r"\mathit"},
     "ptmx": {r"\mathscr": r"\mathcal"},
 }
 """Family: alphabets, and those whose letters it prints pixel by pixel the same.
@@ -24,7 +23,7 @@ Measured over letters and digits in all families; the test of this module typese
 Bright's sans serif is a little bolder than its roman) is no reason to fold.
 """
 
-_COMMAND = re.compile(r"\\(?:math|text)(?:sf|tt|scr)(?![a-zA-Z])")
+_COMMAND = re.compile(r"\\math(?:sf|tt|scr)(?![a-zA-Z])")
 
 
 def label_in(target: str, family: str) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import re
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -50,9 +51,12 @@ FAMILIES: dict[str, str] = {
 _T1_FAMILIES = frozenset(("stix2", "stix", "newtx", "newpx", "chart", "kp", "lib", "fourier", "md"))
 _OLD_SANS = (  # these families ask for T1 Computer Modern sans and typewriter, which has no outlines in a small tree
     r"\DeclareMathAlphabet{\mathsf}{OT1}{cmss}{m}{n}\DeclareMathAlphabet{\mathtt}{OT1}{cmtt}{m}{n}"
-    r"\def\textsf#1{{\fontencoding{OT1}\fontfamily{cmss}\selectfont #1}}"
-    r"\def\texttt#1{{\fontencoding{OT1}\fontfamily{cmtt}\selectfont #1}}"
+    r"\def\textsf#1{\text{\fontencoding{OT1}\fontfamily{cmss}\selectfont #1}}"  # a font alone is idle in mathematics
+    r"\def\texttt#1{\text{\fontencoding{OT1}\fontfamily{cmtt}\selectfont #1}}"
 )
+_AS_MATHEMATICS = r"\\math\1{\2}"
+_WORD = re.compile(r"\\text(sf|tt)\{([A-Za-z0-9]+)\}")
+r"""Words whose label is `\mathsf` or `\mathtt`: set so, for some families print the two apart."""
 
 FREQUENT = ("cm", "cm", "cm", "cm", "lm", "lm", "ptmx", "newtx", "tx", "stix2", "pazo", "newpx")
 """Families that most printed mathematics uses; half of the runs draw from these."""
@@ -139,7 +143,7 @@ def typeset(
     begin = _BEGIN % {"widest": widest_pt, "size": size}
     body = [
         rf"\DP{{{i}}}{{\{'display' if j.display else 'text'}style}}"
-        f"{{{j.latex}}}{{{j.left}}}{{{j.right}}}{{{j.above}}}{{{j.below}}}"
+        f"{{{_WORD.sub(_AS_MATHEMATICS, j.latex)}}}{{{j.left}}}{{{j.right}}}{{{j.above}}}{{{j.below}}}"
         for i, j in enumerate(jobs)
     ]
     shm = Path("/dev/shm")
