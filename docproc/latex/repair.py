@@ -133,8 +133,6 @@ def _is_slip(one: str, other: str) -> bool:
     return a[1:] == b or a == b[1:] or a[1:] == b[1:] or (a[1::-1] == b[:2] and a[2:] == b[2:])
 
 
-
-
 def _rules(tokens: list[str], reason: str) -> Iterator[tuple[str, Iterator[list[str]]]]:
     """Rules for an error, the surest first, each with its candidates."""
     if "outside an environment" in reason:
