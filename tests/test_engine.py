@@ -84,13 +84,17 @@ def test_whole_numbers_change_next_to_nothing(loaded: LoadedModel, many: list[np
     assert np.mean([a.tokens == b.tokens for a, b in whole]) >= 0.98, "what the model is sure of stays"
 
 
-@pytest.mark.parametrize(("kind", "tolerance"), [(None, 2e-4), (Int8Linear, 2e-2)])
-def test_a_reading_does_not_depend_on_its_neighbors(loaded, many: list[np.ndarray], kind, tolerance: float) -> None:
+@pytest.mark.parametrize(("kind", "tolerance", "sure"), [(None, 2e-4, -np.inf), (Int8Linear, 2e-2, -0.05)])
+def test_a_reading_does_not_depend_on_its_neighbors(
+    loaded: LoadedModel, many: list[np.ndarray], kind: type | None, tolerance: float, sure: float
+) -> None:
+    """In whole numbers, sums of another order round another way: two signs that are as likely may change places."""
     some = many[::6]
     together, alone = read(reader_for(loaded, kind), some, 32), read(reader_for(loaded, kind), some, 3)
     for a, b in zip(together, alone, strict=True):
-        assert a.tokens == b.tokens
+        assert a.tokens == b.tokens or b.mean_log_probability < sure
         assert a.mean_log_probability == pytest.approx(b.mean_log_probability, abs=tolerance)
+    assert np.mean([a.tokens == b.tokens for a, b in zip(together, alone, strict=True)]) >= 0.95
 
 
 def test_another_checkpoint_with_grouped_heads_and_a_long_prompt(tmp_path: Path) -> None:
