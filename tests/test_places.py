@@ -90,3 +90,16 @@ def test_brackets_must_be_as_tall_as_in_the_layout():
     glyphs = ("(", "x", "+", "1", ")")
     assert judge("(x+1)", "end", 0.99, glyphs, flat).status is Status.VERIFIED
     assert judge("(x+1)", "end", 0.99, glyphs, tall).status is Status.OK
+
+
+# `E=\tfrac{1}{2}m` of a display of two narrow columns, 10 pt; then with numerator and denominator exchanged.
+SMALL = ("E", "=", "1", "2", "m"), (
+    (108.8, 340.0, 114.4, 346.6, 10), (117.9, 342.8, 124.7, 345.2, 10), (129.2, 337.7, 131.4, 342.7, 7.4),
+    (128.8, 345.0, 132.0, 350.0, 7.4), (133.6, 342.2, 140.5, 346.7, 10),
+)  # fmt: skip
+
+
+def test_a_small_fraction_in_a_display_is_no_difference():
+    symbols, rects = SMALL
+    assert compare_places(r"E=\frac{1}{2}m", symbols, rects, is_display=True).differences == ()
+    assert compare_places(r"E=\frac{2}{1}m", symbols, rects, is_display=True).differences

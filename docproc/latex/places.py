@@ -50,7 +50,9 @@ class Placing:
 def compare_places(
     latex: str, glyph_symbols: Sequence[str], glyph_boxes: Sequence[Rect], *, is_display: bool
 ) -> Placing:
-    """Compare where glyphs stand with the layout of the LaTeX.
+    r"""Compare where glyphs stand with the layout of the LaTeX.
+
+    A reading does not tell `\frac` from `\tfrac` and `\dfrac`: fractions may be small in a display, and large in a line.
 
     Args:
         latex: A reading that has the glyphs of the page.
@@ -63,6 +65,15 @@ def compare_places(
     """
     if len(glyph_symbols) == 1:
         return Placing(True)
+    placing = _compare(latex, glyph_symbols, glyph_boxes, is_display)
+    if placing.differences and r"\frac" in latex:
+        resized = latex.replace(r"\frac", r"\tfrac" if is_display else r"\dfrac")
+        other = _compare(resized, glyph_symbols, glyph_boxes, is_display)
+        return other if other.is_known and not other.differences else placing
+    return placing
+
+
+def _compare(latex: str, glyph_symbols: Sequence[str], glyph_boxes: Sequence[Rect], is_display: bool) -> Placing:
     boxes = lay_out(latex, is_display=is_display)
     pairs = _pair(boxes, glyph_symbols, glyph_boxes) if boxes else []
     shaped = [pair for pair in pairs if (pair[0].isalnum() and pair[0].isascii()) or pair[0] in _GREEK]
