@@ -52,7 +52,7 @@ def compare_places(
 ) -> Placing:
     r"""Compare where glyphs stand with the layout of the LaTeX.
 
-    A reading does not tell `\frac` from `\tfrac` and `\dfrac`: fractions may be small in a display, and large in a line.
+    A reading does not tell `\frac` from `\tfrac` and `\dfrac`: fractions may be small in a display, large in a line.
 
     Args:
         latex: A reading that has the glyphs of the page.
