@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
 import os
 import shutil
 import signal
-import sqlite3
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,10 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from docproc.errors import InputError, OutputError
+from docproc.errors import OutputError
 from docproc.records import (
-    MARK_CLOSE,
-    MARK_OPEN,
     Block,
     BlockKind,
     Box,
@@ -34,83 +28,7 @@ from docproc.records import (
     Status,
 )
 from docproc.store import FormulaStore
-
-CONTRACT = {
-    "documents": "id path sha256 media_type page_count title status options_hash started_at finished_at",
-    "pages": "id document_id number width_pt height_pt rotation kind text status problem",
-    "formulas": "id document_id page_id page_number position kind x0 y0 x1 y1 equation_number latex latex_raw mathml "
-    "confidence stop_reason status problems repairs parent_id lines model image_sha256 corrected_latex reviewed_at "
-    "reviewer",
-    "reviews": "formula_id at who action before after",
-    "formula_references": "page_id place label formula_id",
-    "failures": "document_id page_number position stage reason",
-}
-TIMES = {"started_at", "finished_at", "reviewed_at", "at"}
-
-
-def make_formula(position: int, latex: str = "x", top: float = 100.0, **changes: object) -> Formula:
-    formula = Formula(
-        kind=FormulaKind.INLINE,
-        position=position,
-        box=Box(50.0, top, 90.0, top + 12.0),
-        latex=latex,
-        latex_raw=latex,
-        status=Status.OK,
-        confidence=0.9,
-        stop_reason="end",
-        model="built-in",
-        image_sha256=f"sha-{latex}",
-        text_before="energy of",
-        text_after="is conserved",
-    )
-    return replace(formula, **changes)  # type: ignore[arg-type]
-
-
-def make_page(number: int, formulas: int = 2, document: str = "book.pdf") -> tuple[FoundPage, list[Formula]]:
-    found = [make_formula(i, f"x_{{{number}}}^{i}", top=100.0 * i) for i in range(1, formulas + 1)]
-    text = " ".join(f"see {MARK_OPEN}{f.position}{MARK_CLOSE}" for f in found)
-    blocks = (Block(BlockKind.HEADING, f"Page {number}", 1), Block(BlockKind.PARAGRAPH, text, 0, Box(1, 2, 3, 4)))
-    return FoundPage(document, number, 595.0, 842.0, 0, PageKind.BORN_DIGITAL, (), blocks), found
-
-
-def begin(store: FormulaStore, options: str = "options-1", pages: int = 4, name: str = "book.pdf"):
-    return store.begin_document(name, f"sha-of-{name}", "application/pdf", pages, "A Book", options)
-
-
-def rows_of(path: Path) -> dict[str, list[tuple[object, ...]]]:
-    """All rows of all tables, times left out."""
-    connection = sqlite3.connect(path)
-    result = {}
-    for table in [*CONTRACT, "formulas_fts"]:
-        names = [row[1] for row in connection.execute(f"PRAGMA table_info({table})") if row[1] not in TIMES]
-        key = "rowid" if table == "formulas_fts" else "id"
-        result[table] = connection.execute(f"SELECT {key}, {', '.join(names)} FROM {table} ORDER BY 1").fetchall()
-    connection.close()
-    return result
-
-
-def write_book(path: Path, pause: float = 0.0) -> None:
-    with FormulaStore.open(path) as store:
-        for name in ("one.pdf", "two.pdf"):
-            state = begin(store, pages=30, name=name)
-            if state.is_finished:
-                continue
-            for number in range(1, 31):
-                if number not in state.finished_pages:
-                    page, found = make_page(number, formulas=number % 4, document=name)
-                    store.write_page(state.id, page, found)
-                    time.sleep(pause)
-            store.finish_document(state.id, "finished")
-
-
-def count_pages(path: Path) -> int:
-    """Committed pages of a database that another process is writing; 0 while there are none to be read."""
-    try:
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
-        with contextlib.closing(connection):
-            return int(connection.execute("SELECT count(*) FROM pages").fetchone()[0])
-    except sqlite3.Error:
-        return 0
+from tests.store_data import CONTRACT, begin, count_pages, make_formula, make_page, rows_of, write_book
 
 
 def test_names_of_the_contract_are_there(tmp_path: Path) -> None:
@@ -362,109 +280,6 @@ def _shared_store() -> FormulaStore:
 
 
 # --- what can be wrong with the file ---------------------------------------------------------------------------------
-
-
-def expect_one_line(path: Path, words: str, read_only: bool = False, error: type[Exception] = OutputError) -> None:
-    before = path.read_bytes() if path.is_file() and os.access(path, os.R_OK) else None
-    with pytest.raises(error, match=words) as caught:
-        FormulaStore.open(path, read_only=read_only, busy_seconds=0.1)
-    assert "\n" not in str(caught.value)
-    assert str(path) in str(caught.value)
-    if before is not None:
-        assert path.read_bytes() == before
-
-
-def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "d.db"
-    path.write_text("my thesis " * 1000)
-    expect_one_line(path, "is not a database")
-    expect_one_line(path, "is not a database", read_only=True)
-
-
-def test_a_database_of_another_program_is_left_alone(tmp_path: Path) -> None:
-    path = tmp_path / "d.db"
-    connection = sqlite3.connect(path)
-    connection.execute("CREATE TABLE documents (id INTEGER PRIMARY KEY, secret TEXT)")
-    connection.commit()
-    connection.close()
-    expect_one_line(path, "another program")
-    expect_one_line(path, "another program", read_only=True)
-
-
-def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "d.db"
-    FormulaStore.open(path).close()
-    connection = sqlite3.connect(path)
-    connection.execute("PRAGMA user_version = 99")
-    connection.close()
-    expect_one_line(path, "newer docproc")
-    expect_one_line(path, "newer docproc", read_only=True)
-
-
-def test_a_locked_database_says_so(tmp_path: Path) -> None:
-    path = tmp_path / "d.db"
-    with FormulaStore.open(path, busy_seconds=0.1) as store:
-        other = sqlite3.connect(path, isolation_level=None)
-        other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(OutputError, match="locked by another process"):
-            begin(store)
-        other.execute("ROLLBACK")
-        begin(store)
-        other.close()
-
-
-def test_a_damaged_database_says_so(tmp_path: Path) -> None:
-    path = tmp_path / "d.db"
-    write_book(path)
-    data = bytearray(path.read_bytes())
-    for start in range(4096, len(data), 4096):  # every page but the first, which holds the schema
-        data[start : start + 2000] = b"\x55" * min(2000, len(data) - start)
-    path.write_bytes(data)
-    with pytest.raises(OutputError, match="is corrupted"), FormulaStore.open(path) as store:
-        begin(store, name="one.pdf")
-    path.write_bytes(data[:5000])
-    with pytest.raises(OutputError, match="is corrupted"), FormulaStore.open(path) as store:
-        store.document_pages(1)
-
-
-def test_folders_missing_files_and_places_that_cannot_be_written(tmp_path: Path) -> None:
-    expect_one_line(tmp_path, "is a folder")
-    expect_one_line(tmp_path / "none.db", "docproc run", read_only=True, error=InputError)
-    (tmp_path / "file").write_text("")
-    expect_one_line(tmp_path / "file" / "d.db", "cannot be opened")
-    assert FormulaStore.open(tmp_path / "new" / "folder" / "d.db").summary().documents == {}
-
-
-@contextmanager
-def ordinary_user(folder: Path) -> Iterator[None]:
-    """Root may write anywhere, so that permissions show nothing: be user 65534 for a while."""
-    if os.geteuid() != 0:
-        yield
-        return
-    for path in (folder, *folder.rglob("*")):
-        os.chown(path, 65534, 65534)
-    os.setresuid(65534, 65534, 0)
-    try:
-        yield
-    finally:
-        os.setresuid(0, 0, 0)
-
-
-def test_read_only_places() -> None:
-    folder = Path(tempfile.mkdtemp())
-    write_book(folder / "d.db")
-    (folder / "d.db").chmod(0o444)
-    try:
-        with ordinary_user(folder):
-            expect_one_line(folder / "d.db", "cannot be written")
-            folder.chmod(0o555)
-            expect_one_line(folder / "d.db", "cannot be written")
-            expect_one_line(folder / "new.db", "cannot be opened")
-            with FormulaStore.open(folder / "d.db", read_only=True) as store:
-                assert store.summary().pages == {"done": 60}
-    finally:
-        folder.chmod(0o755)
-        shutil.rmtree(folder)
 
 
 def test_reading_beside_a_run_and_after_a_copy(tmp_path: Path) -> None:
