@@ -6,8 +6,9 @@ import re
 from itertools import pairwise, zip_longest
 
 from docproc.latex.looks import fold
+from docproc.latex.nodes import children
 from docproc.latex.tokens import split_latex
-from docproc.latex.tree import Command, Environment, Fence, Group, LatexError, Node, Scripts, Symbol, parse
+from docproc.latex.tree import Command, Environment, LatexError, Node, Symbol, parse
 from docproc.latex.write import Writer
 
 _OPEN = frozenset(("(", "["))
@@ -76,7 +77,7 @@ def _has_stray_row_end(items: list[Node]) -> bool:
         if isinstance(item, Symbol) and item.text == "\\\\":
             return True
         is_stack = isinstance(item, Command) and item.name in _STACKS
-        if not is_stack and any(_has_stray_row_end(child) for child in _children(item)):
+        if not is_stack and any(_has_stray_row_end(child) for child in children(item)):
             return True
     return False
 
@@ -94,27 +95,13 @@ def repeated_tail(tokens: list[str]) -> int:
     return 0
 
 
-def _children(item: Node) -> list[list[Node]]:
-    if isinstance(item, Group):
-        return [item.items]
-    if isinstance(item, Command):
-        return [arg.items for arg in item.args]
-    if isinstance(item, Scripts):
-        return [*([[item.base]] if item.base else []), *(s.items for s in (item.sub, item.sup) if s)]
-    if isinstance(item, Fence):
-        return [part.items for part in item.parts]
-    if isinstance(item, Environment):
-        return [cell.items for row in item.rows for cell in row]
-    return []
-
-
 def _count_brackets(items: list[Node]) -> tuple[int, int]:
     opened = closed = 0
     for item in items:
         if isinstance(item, Symbol):
             opened += item.text in _OPEN
             closed += item.text in _CLOSE
-        for child in _children(item):
+        for child in children(item):
             a, b = _count_brackets(child)
             opened, closed = opened + a, closed + b
     return opened, closed
@@ -127,7 +114,7 @@ def _has_loose_columns(items: list[Node]) -> bool:
             columns = zip_longest(*([len(_WRITER.write(cell.items)) for cell in row] for row in item.rows))
             if any(len(set(lengths) - {None}) > 1 for lengths in columns):
                 return True
-        if any(_has_loose_columns(child) for child in _children(item)):
+        if any(_has_loose_columns(child) for child in children(item)):
             return True
     return False
 
@@ -139,7 +126,7 @@ def _ragged(items: list[Node]) -> list[str]:
             widths = {len(row) for row in item.rows if len(row) > 1}
             if len(widths) > 1:
                 return [f"rows of a matrix have {min(widths)} to {max(widths)} cells"]
-        for child in _children(item):
+        for child in children(item):
             found = _ragged(child)
             if found:
                 return found

@@ -85,3 +85,18 @@ class Environment:
 
 
 Node = Symbol | Group | Command | Scripts | Fence | Environment
+
+
+def children(item: Node) -> list[list[Node]]:
+    """Lists of items inside an item: arguments without the option, base and scripts, parts, cells."""
+    if isinstance(item, Group):
+        return [item.items]
+    if isinstance(item, Command):
+        return [arg.items for arg in item.args]
+    if isinstance(item, Scripts):
+        return [*([[item.base]] if item.base else []), *(s.items for s in (item.sub, item.sup) if s)]
+    if isinstance(item, Fence):
+        return [part.items for part in item.parts]
+    if isinstance(item, Environment):
+        return [cell.items for row in item.rows for cell in row]
+    return []

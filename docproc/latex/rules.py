@@ -3,7 +3,8 @@ r"""How many horizontal rules a formula draws: fraction bars, roots, overlines; 
 from __future__ import annotations
 
 from docproc.latex.looks import fold
-from docproc.latex.tree import Command, Environment, Fence, Group, LatexError, Node, Scripts, Symbol, parse
+from docproc.latex.nodes import children
+from docproc.latex.tree import Command, LatexError, Node, Symbol, parse
 
 _ONE = frozenset((r"\frac", r"\sqrt", r"\overline", r"\underline"))
 # Drawn by rules, by glyphs or by both, as the fonts go.
@@ -42,14 +43,8 @@ def _count(items: list[Node]) -> int | None:
 def _inner(item: Node) -> list[list[Node]] | None:
     if isinstance(item, Symbol):
         return None if item.text == r"\hline" else []
-    if isinstance(item, Group):
-        return [item.items]
-    if isinstance(item, Scripts):
-        return [*([[item.base]] if item.base else []), *(s.items for s in (item.sub, item.sup) if s)]
-    if isinstance(item, Fence):
-        return [part.items for part in item.parts]
-    if isinstance(item, Environment):
-        return [cell.items for row in item.rows for cell in row]
+    if not isinstance(item, Command):
+        return children(item)
     if item.name not in _ONE and item.name not in _STACKS and item.name.startswith(_UNSURE):
         return None
-    return [*([item.option.items] if item.option else []), *(arg.items for arg in item.args)]
+    return [*([item.option.items] if item.option else []), *children(item)]
