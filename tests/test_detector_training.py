@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -138,7 +139,7 @@ def test_the_loss_is_small_only_for_the_right_answer() -> None:
 
 def test_opencv_reads_the_network_as_it_is(tmp_path: Path) -> None:
     pytest.importorskip("onnx", reason="writing ONNX needs the package onnx (docproc[pretrain])")
-    from finetune.pretrain.detector_network import DetectorNetwork, export_onnx
+    from finetune.pretrain.detector_network import DetectorNetwork, export_onnx, halve_weights
     from finetune.pretrain.train_scan_detector import check_export
 
     torch.manual_seed(4)
@@ -146,7 +147,14 @@ def test_opencv_reads_the_network_as_it_is(tmp_path: Path) -> None:
     torch.nn.init.normal_(network.head.weight, std=0.2)
     export_onnx(network, tmp_path / "net.onnx")
     check_export(tmp_path / "net.onnx", network)
-    assert (tmp_path / "net.onnx").stat().st_size < 8_000_000
+    page, answers = np.random.default_rng(1).random((1, 1, 320, 416), np.float32), []
+    for step in (lambda _path: None, halve_weights):
+        step(tmp_path / "net.onnx")
+        loaded = cv2.dnn.readNetFromONNX(str(tmp_path / "net.onnx"))
+        loaded.setInput(page)
+        answers.append(loaded.forward())
+    assert np.abs(answers[0] - answers[1]).max() < 0.01 * np.abs(answers[0]).max()
+    assert (tmp_path / "net.onnx").stat().st_size < 4_000_000
 
 
 def test_cells_of_an_answer_are_where_pixel_shuffle_puts_them() -> None:

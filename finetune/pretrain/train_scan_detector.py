@@ -26,7 +26,7 @@ from torch import Tensor
 
 from docproc.scan_detector import CHANNELS, CLASSES, to_cells
 from finetune.pretrain.detector_batches import PageStore, PageStream, cut_crops, spoil
-from finetune.pretrain.detector_network import DetectorNetwork, export_onnx
+from finetune.pretrain.detector_network import DetectorNetwork, export_onnx, halve_weights
 from finetune.pretrain.detector_pages import CORE, GAP, IGNORED
 from finetune.pretrain.page_formulas import load_formulas
 
@@ -79,6 +79,7 @@ def main() -> None:
     trainer.save()
     export_onnx(trainer.averaged, options.out / "scan_detector.onnx")
     check_export(options.out / "scan_detector.onnx", trainer.averaged)
+    halve_weights(options.out / "scan_detector.onnx")
     print("END", flush=True)
 
 
