@@ -31,9 +31,10 @@ from finetune.pretrain.sources import (
     split_formulas,
 )
 from finetune.pretrain.stream import Curriculum, encode, value_at
+from finetune.pretrain.symbol_library import Library
 from finetune.pretrain.typeset import Job, typeset
 from finetune.pretrain.vocabulary import EOS, FIRST_WORD, IMG, split_target
-from finetune.pretrain.writer import Library, Writer
+from finetune.pretrain.writer import Writer
 
 torch = pytest.importorskip("torch")
 SMALL = Budget(cells=64, labels=96, samples=8, sample_cells=20, sample_labels=20, glyphs=64)

@@ -22,6 +22,7 @@ from finetune.pretrain.crops import read_glyphs
 from finetune.pretrain.grammar import Grammar
 from finetune.pretrain.heldout import make_sets, save_sets
 from finetune.pretrain.ink import load_inks
+from finetune.pretrain.pen_symbols import hershey_symbols, save_drawn
 from finetune.pretrain.sources import Formula, read_formulas, save_formulas, split_formulas
 from finetune.pretrain.typeset import FAMILIES, Job, typeset
 from finetune.pretrain.vocabulary import build_tokenizer, choose_words, split_target
@@ -104,6 +105,7 @@ def main() -> None:
     save_formulas(known, out / "formulas.jsonl.xz", compact=options.compact)
     save_formulas(test, out / "heldout.jsonl.xz")
     shutil.copyfile(options.handwriting, out / "handwriting.jsonl.xz")
+    save_drawn(hershey_symbols(), out / "pen_symbols.json")
     (out / "glyphs.json").write_text(json.dumps({str(k): v for k, v in glyph_classes(known, options.program).items()}))
     pictures = make_sets(test, load_inks(options.handwriting))
     save_sets(pictures, out / "heldout.zip")

@@ -23,12 +23,15 @@ from finetune.pretrain.degrade import degrade
 from finetune.pretrain.family_labels import SAME, label_in
 from finetune.pretrain.grammar import Grammar
 from finetune.pretrain.ink import Ink, draw_ink
+from finetune.pretrain.ink_context import on_a_sheet
 from finetune.pretrain.neighbors import draw_neighbors, draw_nothing, draw_prose
+from finetune.pretrain.pen_symbols import Drawn
 from finetune.pretrain.sources import Formula
+from finetune.pretrain.symbol_library import Library
 from finetune.pretrain.typeset import FAMILIES, Job, Sheet, draw_style, typeset
 from finetune.pretrain.variation import vary
 from finetune.pretrain.vocabulary import NOT, UNK, join_target, split_target
-from finetune.pretrain.writer import Library, Writer
+from finetune.pretrain.writer import Writer
 
 Points = Sequence[tuple[float, float]]
 """A piecewise linear function of training seconds: (seconds, value)."""
@@ -58,7 +61,7 @@ class Curriculum:
     """Share of printed real formulas with exchanged symbols or alphabets."""
     degraded: Points = ((0, 0.0), (70, 0.05), (130, 0.25), (300, 0.5), (1000, 0.5), (1100, 0.62))
     context: Points = ((0, 0.0), (60, 0.1), (150, 0.42))
-    ink: Points = ((0, 0.0), (110, 0.0), (300, 0.10), (700, 0.17))
+    ink: Points = ((0, 0.0), (110, 0.0), (300, 0.10), (700, 0.17), (1000, 0.17), (1100, 0.25))
     nothing: Points = ((0, 0.0), (60, 0.01), (150, 0.025))
     glyphs: Points = ((0, 1.0), (250, 1.0), (400, 0.5), (900, 0.25), (1000, 0.0))
     """Share of printed samples whose glyphs are read for the auxiliary loss."""
@@ -80,6 +83,8 @@ class Corpus:
     glyph_classes: dict[int, int]
     families: tuple[str, ...] = tuple(FAMILIES)
     program: str = "pdflatex"
+    drawn: Drawn = field(default_factory=dict)
+    """Drawings of signs that few people wrote."""
     formats: Path | None = None
     """Where preambles are kept as TeX formats; None loads the packages in every run."""
     inline: NDArray[np.int64] = field(init=False, repr=False)
@@ -91,7 +96,7 @@ class Corpus:
         is_display = np.array([f.display for f in self.formulas] or [False])
         self.inline, self.displays = order[~is_display[order]], order[is_display[order]]
         self.lengths = lengths
-        self.library = Library(self.inks)
+        self.library = Library(self.inks, self.drawn)
 
 
 def encode(target: str, words: dict[str, int]) -> list[int] | None:
@@ -248,7 +253,7 @@ class Producer:
         """A handwritten expression, or a formula composed out of written symbols."""
         r, corpus = self.rng, self.corpus
         most = int(value_at(self.curriculum.length, seconds))
-        if r.random() < 0.4:
+        if r.random() < 0.3:
             i = r.randrange(len(corpus.inks))
             ids, grey = corpus.ink_labels[i], draw_ink(corpus.inks[i].strokes, r)
         else:
@@ -263,6 +268,8 @@ class Producer:
             grey = draw_ink(strokes, r, unit=1.0)
         if len(ids) > most or not ids:
             return None
+        neighbor = draw_ink(r.choice(corpus.inks).strokes, r) if r.random() < 0.3 else None
+        grey = on_a_sheet(grey, neighbor, r)
         return self._finish(Crop(grey), ids, "ink", r.random() < 0.5 * value_at(self.curriculum.degraded, seconds))
 
     def _nothing(self) -> Sample:

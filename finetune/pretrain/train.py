@@ -32,6 +32,7 @@ from finetune.pretrain.heldout import Picture, load_sets
 from finetune.pretrain.ink import load_inks
 from finetune.pretrain.network import PackedNetwork, Shape, build_network
 from finetune.pretrain.optimizer import Optimizer
+from finetune.pretrain.pen_symbols import load_drawn
 from finetune.pretrain.scores import evaluate, report
 from finetune.pretrain.sources import load_formulas, split_inks
 from finetune.pretrain.stream import Corpus, Curriculum, Producer, TrainingStream, encode, load_words
@@ -173,7 +174,8 @@ def load_corpus(options: TrainOptions) -> Corpus:
                 ink_labels.append(ids)
     glyphs = {int(k): v for k, v in json.loads((options.data / "glyphs.json").read_text()).items()}
     families, formats = tuple(options.families.split(",")), options.out / "formats"
-    return Corpus(formulas, labels, inks, ink_labels, words, glyphs, families, options.tex, formats)
+    drawn = load_drawn(options.data / "pen_symbols.json") if options.handwriting else {}
+    return Corpus(formulas, labels, inks, ink_labels, words, glyphs, families, options.tex, drawn, formats)
 
 
 def quick_sets(corpus: Corpus, budget: Budget, options: TrainOptions) -> dict[str, list[Picture] | list[Sample]]:

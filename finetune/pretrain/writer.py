@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import random
-from collections import defaultdict
+import string
 from dataclasses import dataclass
 
 import numpy as np
 
-from finetune.pretrain.ink import Ink, Stroke
+from finetune.pretrain.ink import Stroke
+from finetune.pretrain.pen_marks import ACCENTS, COMPOSED, NAMED, SPACES, accent, composed
+from finetune.pretrain.symbol_library import Library
 
 _TALL = frozenset("bdfhklt0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ!") | {
     r"\theta",
@@ -18,11 +20,21 @@ _TALL = frozenset("bdfhklt0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ!") | {
     r"\forall",
     r"\exists",
     r"\prime",
+    r"\delta",
+    r"\ell",
+    r"\partial",
+    r"\nabla",
+    r"\vartheta",
+    r"\perp",
+    "?",
+    *(rf"\mathcal{c}" for c in string.ascii_uppercase),
+    *(rf"\{name}" for name in ["Gamma", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Upsilon", "Phi", "Psi", "Omega"]),
 }
-_DESCENDING = frozenset("gpqy") | {r"\mu", r"\gamma"}
-_FULL = frozenset("()[]|/j") | {r"\{", r"\}", r"\phi", r"\beta", r"\int"}
+_DESCENDING = frozenset("gpqy") | {r"\mu", r"\gamma", r"\eta", r"\rho", r"\chi"}
+_FULL = frozenset("()[]|/j") | {r"\{", r"\}", r"\phi", r"\beta", r"\int", r"\varphi", r"\psi", r"\xi", r"\zeta"}
+_FULL |= {r"\langle", r"\rangle", r"\|"}
 _WORDS = {r"\sin": 1.75, r"\cos": 1.3, r"\tan": 1.6, r"\log": 2.0, r"\lim": 1.8}
-_SPELLED = {r"<": r"\lt", ">": r"\gt", r"\to": r"\rightarrow", r"\cdots": r"\ldots"}
+_SPELLED = {r"<": r"\lt", ">": r"\gt", r"\to": r"\rightarrow", r"\cdots": r"\ldots", r"\mid": "|", r"\ast": "*"}
 _FLAT = {
     "-": 1.1,
     "+": 1.1,
@@ -35,27 +47,21 @@ _FLAT = {
     r"\gt": 1.1,
 }
 _FLAT |= {r"\leq": 1.1, r"\geq": 1.1, r"\neq": 1.2, r"\in": 1.1, r"\ldots": 1.5, r"\infty": 1.6}
+_FLAT |= {
+    r"\sim": 1.1,
+    r"\equiv": 1.1,
+    r"\propto": 1.1,
+    r"\subset": 1.0,
+    r"\supset": 1.0,
+    r"\cup": 0.9,
+    r"\cap": 0.9,
+    "*": 0.6,
+}
+_FLAT |= {r"\leftarrow": 1.8, ":": 0.15, ";": 0.2}
 """Signs that sit on the axis: their width in x-heights."""
 
 
-class Library:
-    """Single symbols by label, in units of one writer's expression."""
-
-    def __init__(self, inks: list[Ink]) -> None:
-        self.symbols: dict[str, list[list[Stroke]]] = defaultdict(list)
-        self.by_ink: list[dict[str, list[list[Stroke]]]] = []
-        for ink in inks:
-            own: dict[str, list[list[Stroke]]] = defaultdict(list)
-            for label, parts in ink.symbols:
-                strokes = [ink.strokes[i] for i in parts if i < len(ink.strokes) and len(ink.strokes[i])]
-                if strokes:
-                    name = "," if label == "COMMA" else label
-                    own[name].append(strokes)
-                    self.symbols[name].append(strokes)
-            self.by_ink.append(own)
-
-    def __contains__(self, label: str) -> bool:
-        return bool(self.symbols.get(label))
+_ROWS = ("matrix", "pmatrix", "bmatrix", "vmatrix", "aligned", "cases")
 
 
 @dataclass(slots=True)
@@ -100,7 +106,7 @@ class Writer:
     def _row(self, t: list[str], i: int, depth: int) -> tuple[_Box, int]:
         """Items up to the end of a group, a cell or a row."""
         row, last = _Box([], 0.0, 0.0, 0.0), (1.0, 0.0)
-        while i < len(t) and t[i] not in ("}", "&", r"\\", "]!") and not t[i].startswith(r"\end"):
+        while i < len(t) and t[i] not in ("}", "&", r"\\", "]!", r"\right") and not t[i].startswith(r"\end"):
             if t[i] in ("_{", "^{"):
                 row, i = self._scripts(t, i, depth, row, last)
                 continue
@@ -182,13 +188,29 @@ class Writer:
                 raise KeyError(token)
             inside, i = self._group(t, i + 1, depth)
             return self._root(inside), i, False
-        if token.startswith(r"\begin{") and token[7:-1] in ("matrix", "pmatrix", "bmatrix", "vmatrix"):
+        if token.startswith(r"\begin{") and token[7:-1] in _ROWS:
             return (*self._matrix(t, i, depth), False)
-        if token in (r"\left", r"\right"):
-            raise KeyError(token)
+        if token == r"\left":
+            return (*self._fenced(t, i, depth), False)
+        if token in ACCENTS:
+            inside, i = self._group(t, i + 1, depth)
+            mark = accent(token, inside.width, self._line, self.rng)
+            up = inside.up + 0.2 * self.rng.uniform(0.7, 1.6)
+            strokes = inside.strokes + [s + np.array([0, -up], np.float32) for s in mark]
+            return _Box(strokes, inside.width, up + 0.4, inside.down), i, False
+        if token in (r"\operatorname", r"\text", r"\mathcal", r"\mathbb"):
+            end = t.index("}", i)
+            return self._letters(token, t[i + 2 : end]), end + 1, token == r"\operatorname"
+        if token in NAMED:
+            return self._letters(r"\operatorname", [*token[1:]]), i + 1, token in (r"\max", r"\min", r"\sup", r"\inf")
+        if token in SPACES:
+            return _Box([], SPACES[token] * self.rng.uniform(0.7, 1.3), 0.0, 0.0), i + 1, False
+        if token in COMPOSED:
+            strokes, up, down = composed(token, self._symbol, self._line, self.rng)
+            return _Box(strokes, max(float(s[:, 0].max()) for s in strokes), up, down), i + 1, False
         if token == "'":
             return self._symbol(r"\prime").moved(0, -0.9, 0.6), i + 1, False
-        return self._symbol(token), i + 1, token in (r"\sum", r"\lim")
+        return self._symbol(token), i + 1, token in (r"\sum", r"\prod", r"\lim")
 
     def _choose(self, label: str) -> list[Stroke]:
         for hand in self.hands:
@@ -221,7 +243,7 @@ class Writer:
             elif label in _FULL:
                 height = 3.4 if label == r"\int" else 2.3
                 top = 0.5 + height / 2
-            elif label == r"\sum":
+            elif label in (r"\sum", r"\prod"):
                 height, top = 2.5, 1.75
             elif label in _DESCENDING:
                 height, top = 1.75, 1.05
@@ -295,34 +317,68 @@ class Writer:
             i += 1
         columns = max(map(len, rows))
         widths = [max((row[c].width for row in rows if c < len(row)), default=0) for c in range(columns)]
-        gap_x, gap_y = self.rng.uniform(0.7, 1.6), self.rng.uniform(0.35, 0.9)
+        is_aligned, is_cases = kind == "aligned", kind == "cases"
+        gap_y = self.rng.uniform(0.35, 0.9) + 0.4 * is_aligned
+        gaps = [self.rng.uniform(0.7, 1.6) if not (is_aligned and c % 2 == 0) else self.gap for c in range(columns)]
         strokes: list[Stroke] = []
         y = 0.0
         for n, row in enumerate(rows):
             y += max([1.0] + [c.up for c in row]) + (gap_y if n else 0)
             x = 0.0
-            for width, cell in zip(widths, row, strict=False):
-                strokes += cell.moved(x + (width - cell.width) / 2, y).strokes
-                x += width + gap_x
+            for c, (width, cell) in enumerate(zip(widths, row, strict=False)):
+                place = (0.0 if c % 2 else 1.0) if is_aligned else 0.0 if is_cases else 0.5
+                strokes += cell.moved(x + (width - cell.width) * place, y).strokes
+                x += width + gaps[c]
             y += max([0.1] + [c.down for c in row])
-        width = sum(widths) + gap_x * (columns - 1)
+        width = sum(widths) + sum(gaps[:-1])
         body = _Box(strokes, width, 0.0, y).moved(0, -y / 2 - 0.5)
-        pair = {"pmatrix": "()", "bmatrix": "[]", "vmatrix": "||"}.get(kind)
-        if not pair:
-            return body, i + 1
-        sides = []
-        for label in pair:
-            side = self._symbol(label)
-            factor = np.array(
-                [min(1.6, (y + 0.6) / (side.up + side.down)), (y + 0.6) / (side.up + side.down)], np.float32
+        pair = {"pmatrix": "()", "bmatrix": "[]", "vmatrix": "||"}.get(kind, (r"\{", "") if is_cases else ("", ""))
+        return self._enclosed(body, *pair), i + 1
+
+    def _enclosed(self, body: _Box, left: str, right: str) -> _Box:
+        """A box between delimiters of its height; an empty one is left out."""
+        for label in (left, right):
+            if label:
+                side = self._stretched(label, body)
+                body = self._beside(side, body) if label is left else self._beside(body, side)
+        return body
+
+    def _stretched(self, label: str, body: _Box) -> _Box:
+        side = self._symbol(label)
+        tall = (body.up + body.down + 0.6) / (side.up + side.down)
+        factor = np.array([max(0.8, min(1.6, tall)), tall], np.float32)
+        top, at = np.array([0, side.up], np.float32), np.array([0, -body.up - 0.3], np.float32)
+        strokes = [(s + top) * factor + at for s in side.strokes]
+        return _Box(strokes, side.width * float(factor[0]), body.up + 0.3, body.down + 0.3)
+
+    def _fenced(self, t: list[str], i: int, depth: int) -> tuple[_Box, int]:
+        r"""`\left( … \right)`."""
+        body, end = self._row(t, i + 2, depth)
+        if t[end] != r"\right" or not body.strokes:
+            raise KeyError(t[end])
+        left, right = ("" if sign == "." else sign for sign in (t[i + 1], t[end + 1]))
+        return self._enclosed(body, left, right), end + 2
+
+    def _letters(self, kind: str, letters: list[str]) -> _Box:
+        """A word, or one letter of an alphabet of its own."""
+        if kind in (r"\mathcal", r"\mathbb"):
+            if len(letters) != 1:
+                raise KeyError(kind)
+            if kind == r"\mathcal":
+                return self._symbol(r"\mathcal" + letters[0])
+            box = self._symbol(letters[0])
+            stem = np.array([[-0.25, 0.05 - box.up], [-0.25, -0.05]], np.float32)
+            return _Box([*box.strokes, stem], box.width, box.up, box.down).moved(0.3, 0)
+        if len(letters) < 2:  # one upright letter looks like any other
+            raise KeyError(kind)
+        word = _Box([], 0.0, 0.0, 0.0)
+        for letter in letters:
+            box = _Box([], 0.6, 0.0, 0.0) if letter == "~" else self._symbol(letter)
+            moved = box.moved(word.width + self.gap * 0.5, 0)
+            word = _Box(
+                word.strokes + moved.strokes,
+                moved.width + word.width + self.gap * 0.5,
+                max(word.up, moved.up),
+                max(word.down, moved.down),
             )
-            at = np.array([0, -y / 2 - 0.8], np.float32)
-            sides.append(
-                _Box(
-                    [(s + np.array([0, side.up], np.float32)) * factor + at for s in side.strokes],
-                    side.width * float(factor[0]),
-                    body.up + 0.3,
-                    body.down + 0.3,
-                )
-            )
-        return self._beside(self._beside(sides[0], body), sides[1]), i + 1
+        return word
