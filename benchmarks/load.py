@@ -1,11 +1,15 @@
 """A long run over distinct pages made for it: does memory, a handle, a process or speed leak away?
 
 Every digit of every page is drawn anew, a tenth of the pages is turned, a tenth looks scanned (load_pages.py). All are
-found, written and stored. The model reads every 20th window of pages whole, the formulas of the others get a stand-in
-reading, unless --read-all. Equal crops are read again (no cache). Printed are memory for 1,000 pages (least squares
-over the second half of the pages: the first fills pools of memory once) of the parent, of the page processes and of the
-model's, open files and processes at the first and last look of that half, pages a second of the wall and of processor
-time in the second fifth and the last, bytes a formula; and what SQLite says of the database.
+found, written and stored. The model reads every 20th crop, the others get a stand-in reading, unless --read-all. Equal
+crops are read again (no cache). Printed are memory for 1,000 pages of the parent, of the page processes and of the
+model's, open files and processes at the first and last look of the second half of the pages (the first fills pools of
+memory once), pages a second of the wall in the second fifth and the last, milliseconds of processor time a page of each
+kind of process there, bytes a formula; and what SQLite says of the database.
+
+Between two pages a page process holds what its last scan took, 20 MiB more or less, and a fresh one begins small. So
+memory is looked at in eight parts of the second half: the least and the most of each part, and the slope of the least
+squares over both.
 
     python -m benchmarks.load [--pages 10000] [--read-all] [--seed 0] [--workers 0] [--stock FILE] [--seconds N]
 """
@@ -32,13 +36,15 @@ from benchmarks.run_state import is_sound
 from docproc.options import FindOptions, RunOptions
 from docproc.pipeline import run
 from docproc.reader_group import recognizer_for
-from docproc.recognition import RunRecognizer
+from docproc.recognition import RunRecognizer, Unread
 from docproc.records import Recognition
 from docproc.store import FormulaStore
 
 _LOOK_SECONDS = 2.0
 _LINE_SECONDS = 15.0
 _READ_EVERY = 20
+_PARTS = 8
+_WHOSE = ("parent", "pages", "model")
 _KINDS = {"docproc-page": "pages", "docproc-read": "model"}
 """Processes by the names that they give themselves."""
 
@@ -57,7 +63,9 @@ class Look:
     model_mib: float
     parent_seconds: float
     """Processor time of the parent."""
-    all_seconds: float
+    pages_seconds: float
+    """Of all page processes so far, those included that have ended."""
+    model_seconds: float
 
 
 class TimeIsUpError(Exception):
@@ -65,28 +73,25 @@ class TimeIsUpError(Exception):
 
 
 class Sampled:
-    """Reads every 20th window of crops, and gives those of the others a stand-in."""
+    """Reads every 20th crop, and gives the others a stand-in: every page gives the model as much to do."""
 
     def __init__(self, inner: RunRecognizer, every: int) -> None:
         self.name, self._inner, self._every = "load", inner, every
-        self._asked, self.read_count, self._latest = 0, 0, 0
+        self._asked, self.read_count = 0, 0
 
     def batch_size(self, asked: str = "auto") -> int:
         """As the model."""
         return self._inner.batch_size(asked)
 
-    def read(self, crops: Sequence[np.ndarray], batch_size: int) -> Iterator[tuple[int, Recognition]]:
-        """As the model, for a window whose turn it is, and for those of its crops that are read a second time."""
-        is_second = len(crops) < self._latest / 2
-        is_turn = is_second or self.read_count * self._every <= self._asked
-        self._latest = len(crops) if is_turn and not is_second else 0
+    def read(self, crops: Sequence[np.ndarray], batch_size: int) -> Iterator[tuple[int, Recognition | Unread]]:
+        """As the model, for a crop whose turn it is."""
+        turns = [index for index in range(len(crops)) if (self._asked + index) % self._every == 0]
         self._asked += len(crops)
-        if is_turn:
-            self.read_count += len(crops)
-            yield from self._inner.read(crops, batch_size)
-        else:
-            for index, crop in enumerate(crops):
-                yield index, Recognition(f"x_{{{crop.shape[1]}}}", 0.5, "end")
+        self.read_count += len(turns)
+        for place, reading in self._inner.read([crops[index] for index in turns], batch_size):
+            yield turns[place], reading
+        for index in sorted(set(range(len(crops))) - set(turns)):
+            yield index, Recognition(f"x_{{{crops[index].shape[1]}}}", 0.5, "end")
 
 
 class Watch:
@@ -96,6 +101,7 @@ class Watch:
         self.looks: list[Look] = []
         self.failures: list[str] = []
         self.pages = 0
+        self._spent: dict[str, dict[int, float]] = {kind: {} for kind in _KINDS.values()}
         self._seconds, self._begun, self._stop = seconds, time.monotonic(), threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
@@ -134,6 +140,7 @@ class Watch:
             kind = _KINDS.get(_name(child))
             if kind is not None:
                 sizes[kind] += _resident_mib(child)
+                self._spent[kind][int(child.name)] = _processor_seconds(child)
         return Look(
             seconds=time.monotonic() - self._begun,
             pages=self.pages,
@@ -143,7 +150,8 @@ class Watch:
             pages_mib=sizes["pages"],
             model_mib=sizes["model"],
             parent_seconds=_processor_seconds(own),
-            all_seconds=sum(map(_processor_seconds, [own, *children])),
+            pages_seconds=sum(self._spent["pages"].values()),
+            model_seconds=sum(self._spent["model"].values()),
         )
 
 
@@ -214,28 +222,34 @@ def measure(documents: Path, output: Path, every: int, workers: int, seconds: fl
         return facts
     return facts | {
         "seconds": round(looks[-1].seconds),
-        **{f"{kind}_mib_per_1000_pages": _slope(late, f"{kind}_mib") for kind in ("parent", "pages", "model")},
+        **{f"{kind}_mib_per_1000_pages_least_most": _slopes(late, f"{kind}_mib") for kind in _WHOSE},
         **{f"{kind}_mib_peak": round(max(getattr(look, f"{kind}_mib") for look in looks))
-           for kind in ("parent", "pages", "model")},
+           for kind in _WHOSE},
         "open_files_first_last": [late[0].files, late[-1].files],
         "processes_first_last": [late[0].processes, late[-1].processes],
-        "pages_per_second_first_last": [_rate(first, "seconds"), _rate(last, "seconds")],
-        "pages_per_processor_second_first_last": [_rate(first, "all_seconds"), _rate(last, "all_seconds")],
-        "parent_processor_ms_a_page": round(1000 * looks[-1].parent_seconds / looks[-1].pages, 1),
+        "pages_per_second_first_last": [round(1000 / max(_ms(part, "seconds"), 1e-9), 2) for part in (first, last)],
+        **{f"{kind}_processor_ms_a_page_first_last": [_ms(part, f"{kind}_seconds") for part in (first, last)]
+           for kind in _WHOSE},
     }
 
 
-def _slope(looks: list[Look], what: str) -> float:
-    """By how much it grows over 1,000 pages."""
-    pages, sizes = np.array([(look.pages, getattr(look, what)) for look in looks], float).T
-    return round(float(np.polyfit(pages, sizes, 1)[0]) * 1000, 2)
+def _slopes(looks: list[Look], what: str) -> list[float]:
+    """By how much the least and the most of each part grow over 1,000 pages."""
+    parts = [list(part) for part in np.array_split(np.arange(len(looks)), min(_PARTS, len(looks)))]
+    pages = [float(np.mean([looks[i].pages for i in part])) for part in parts]
+    sizes = [[getattr(looks[i], what) for i in part] for part in parts]
+    return [
+        round(float(np.polyfit(pages, [edge(part) for part in sizes], 1)[0]) * 1000, 2) if len(parts) > 1 else 0.0
+        for edge in (min, max)
+    ]
 
 
-def _rate(looks: list[Look], clock: str) -> float:
-    if len(looks) < 2:
+def _ms(looks: list[Look], clock: str) -> float:
+    """Milliseconds a page by a clock."""
+    if len(looks) < 2 or looks[-1].pages == looks[0].pages:
         return 0.0
     elapsed = getattr(looks[-1], clock) - getattr(looks[0], clock)
-    return round((looks[-1].pages - looks[0].pages) / elapsed, 2) if elapsed else 0.0
+    return round(1000 * elapsed / (looks[-1].pages - looks[0].pages), 1)
 
 
 def _children() -> list[Path]:
