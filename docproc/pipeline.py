@@ -114,16 +114,17 @@ def run(paths: Sequence[Path], options: RunOptions, recognizer: RunRecognizer, p
     """
     begun = time.monotonic()
     return_large_blocks()
-    summary, trace = RunSummary(), Trace(begun)
-    recognizer = trace.watch(recognizer)
+    summary = RunSummary()
     files, missing = expand_inputs(paths)
     _make_folder(options.output)
     with (
+        Trace(options.trace, begun) as trace,
         only_run(options.output, progress.say),
         FormulaStore.open(options.output / "docproc.db") as store,
         _pool(options, trace) as pool,
         ThreadPoolExecutor(1) as loader,
     ):
+        recognizer = trace.watch(recognizer)
         check_whole(store.connection, store.path)
         for failure in missing:
             _note(failure, summary, store, progress)
@@ -140,7 +141,6 @@ def run(paths: Sequence[Path], options: RunOptions, recognizer: RunRecognizer, p
             _finish_window(in_flight.popleft(), options, recognizer, loading, store, summary, progress)
     summary.elapsed_seconds = time.monotonic() - begun
     if options.trace is not None:
-        trace.write(options.trace)
         progress.say(trace.line())
     return summary
 
