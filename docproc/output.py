@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docproc.errors import OutputError
 from docproc.markdown import MarkdownOptions, render_markdown
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from docproc.options import RunOptions
     from docproc.store import FormulaStore
 
-# Longest file name most systems take, less the suffix.
-_LONGEST_STEM_BYTES = 200
 
-
-def write_markdown(store: FormulaStore, document_id: int, path: Path, options: RunOptions) -> Path:
+def write_markdown(store: FormulaStore, document_id: int, options: RunOptions) -> Path:
     """Render a document from the database and put the file in its place in one step.
 
     Args:
         store: Holds the document's pages and formulas.
         document_id: Of the document.
-        path: Of the document; the Markdown takes its stem, with 8 digits of the hash where an earlier document has it.
         options: Where to write, and the delimiters.
 
     Returns:
@@ -32,9 +29,7 @@ def write_markdown(store: FormulaStore, document_id: int, path: Path, options: R
     Raises:
         OutputError: It cannot be written.
     """
-    sha256 = store.sha256_if_stem_is_taken(document_id, path.stem)
-    stem = path.stem.encode(errors="surrogateescape")[:_LONGEST_STEM_BYTES].decode(errors="replace")
-    file = options.output / (f"{stem}-{sha256[:8]}.md" if sha256 else f"{stem}.md")
+    file = options.output / store.markdown_name(document_id)
     text = render_markdown(
         store.document_pages(document_id),
         store.document_formulas(document_id),

@@ -156,7 +156,7 @@ def _pages(
 ) -> Iterator[_PlannedPage]:
     """Yield every page that was asked for, finished or not, document by document."""
     looks: deque[tuple[Path, Budget, Future[DocumentFacts | Failure | Lost]]] = deque()
-    finished = [path for path in files if _is_finished(path, options, model, store)]
+    finished = {path for path in files if _is_finished(path, options, model, store)}
     summary.skipped, summary.has_read = len(finished), bool(finished)
     waiting = deque(path for path in files if path not in finished)
     while waiting or looks:
@@ -315,7 +315,7 @@ def _finish_document(document: _Document, options: RunOptions, store: FormulaSto
     """Write the Markdown, then mark the document as done, so that a kill between the two repeats the writing."""
     from docproc.output import write_markdown
 
-    summary.outputs.append(write_markdown(store, document.state.id, document.facts.path, options))
+    summary.outputs.append(write_markdown(store, document.state.id, options))
     store.finish_document(document.state.id, "partial" if document.has_failed else "finished")
 
 

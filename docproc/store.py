@@ -1,36 +1,38 @@
-"""The formula database: the only SQL beside search.py. One transaction a page, so that a kill loses at most a page."""
+"""The formula database: what is written to it. One transaction a page, so that a kill loses at most a page."""
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from docproc import redrawing, reviewing
-from docproc.database import BUSY_SECONDS, explained, open_database, transaction
+from docproc.database import BUSY_SECONDS, open_database, transaction
+from docproc.file_names import StemIndex, markdown_stem
 from docproc.formula_rows import insert_row, rebuild_indexes, replace_formulas, storable
-from docproc.records import DocumentState, Failure, Recognition, Status, Summary
+from docproc.records import DocumentState, Failure
 from docproc.references import link_references
-from docproc.rows import blocks_to_json, plain_text, stored_formula, stored_page
-from docproc.stored_crops import known_recognitions, put_crops
+from docproc.rows import blocks_to_json, plain_text
+from docproc.store_reading import StoreReader
+from docproc.stored_crops import put_crops
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection, Iterable, Sequence
     from types import TracebackType
 
-    from docproc.records import Formula, FoundPage, Region, StoredFormula, StoredPage
+    from docproc.records import Formula, FoundPage, Region
 
 
-class FormulaStore:
+class FormulaStore(StoreReader):
     """A docproc database; docs/database.md describes its tables."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
-        self.connection = connection
-        self.path = path
+        super().__init__(connection, path)
         self._restarts: dict[int, str] = {}
         """Documents whose options changed: their new options_hash, until their first page is written."""
+        self._stems: StemIndex | None = None
+        """Of all documents, as soon as a Markdown is to be named; one run at a time changes their paths."""
 
     @classmethod
     def open(cls, path: Path | str, read_only: bool = False, busy_seconds: float = BUSY_SECONDS) -> Self:
@@ -86,9 +88,11 @@ class FormulaStore:
                     options_hash=options_hash,
                     started_at=_now(),
                 )
+                self._note_stem(document_id, path)
                 return DocumentState(document_id, frozenset(), is_finished=False)
             document_id, status, old_hash = row
             self.connection.execute("UPDATE documents SET path = ? WHERE id = ?", (path, document_id))
+            self._note_stem(document_id, path)
             if old_hash != options_hash:
                 self._restarts[document_id] = options_hash
                 return DocumentState(document_id, frozenset(), is_finished=False)
@@ -239,121 +243,21 @@ class FormulaStore:
         with transaction(self.connection, self.path):
             return rebuild_indexes(self.connection)
 
-    # --- reading -----------------------------------------------------------------------------------------------------
-
-    def known_recognitions(
-        self,
-        image_sha256s: Collection[str],
-        model: str,
-        excluding: Collection[tuple[int, int]] = (),
-        *,
-        confident_of_others: bool = False,
-    ) -> dict[str, tuple[str, Recognition]]:
-        """What has been read before in crops of the same pixels, in any document, with the name of the model.
-
-        Args:
-            image_sha256s: Of the crops.
-            model: Name of the model.
-            excluding: Document id and number of pages whose formulas by `model` do not count as known.
-            confident_of_others: Take what other models were sure of, or people have seen, too.
-        """
-        with explained(self.path):
-            return known_recognitions(self.connection, image_sha256s, model, excluding, confident_of_others)
-
-    def sha256_if_stem_is_taken(self, document_id: int, stem: str) -> str | None:
-        """Hash of the document if an earlier one has a file name of the same stem, whatever its case."""
-        *earlier, own = self._rows("SELECT path, sha256 FROM documents WHERE id <= ? ORDER BY id", document_id)
-        is_taken = any(Path(row["path"]).stem.casefold() == stem.casefold() for row in earlier)
-        return str(own["sha256"]) if is_taken else None
-
-    def document_pages(self, document_id: int) -> list[StoredPage]:
-        """The document's pages by number."""
-        return [
-            stored_page(row)
-            for row in self._rows("SELECT * FROM pages WHERE document_id = ? ORDER BY number", document_id)
-        ]
-
-    def document_formulas(self, document_id: int) -> list[StoredFormula]:
-        """The document's formulas in reading order."""
-        rows = self._rows(
-            "SELECT f.*, parent.position AS parent_position FROM formulas f LEFT JOIN formulas parent "
-            "ON parent.id = f.parent_id WHERE f.document_id = ? ORDER BY f.page_number, f.position",
-            document_id,
-        )
-        return [stored_formula(row) for row in rows]
-
-    def formulas_with_status(self, statuses: Collection[Status]) -> list[StoredFormula]:
-        """Formulas of these statuses that nobody has reviewed yet, by document, the least confident first."""
-        names = [status.value for status in statuses]
-        rows = self._rows(
-            "SELECT f.*, parent.position AS parent_position FROM formulas f LEFT JOIN formulas parent "
-            "ON parent.id = f.parent_id WHERE f.reviewed_at IS NULL "
-            f"AND f.status IN ({','.join('?' * len(names))}) ORDER BY f.document_id, f.confidence, f.id",
-            *names,
-        )
-        return [stored_formula(row) for row in rows]
-
-    def document_paths(self) -> dict[int, str]:
-        """Path of every document by its id."""
-        return {row["id"]: row["path"] for row in self._rows("SELECT id, path FROM documents ORDER BY id")}
-
-    def has_new_reviews(self, document_id: int) -> bool:
-        """Whether people changed formulas of the document since it was finished."""
-        rows = self._rows(
-            "SELECT 1 FROM reviews r JOIN formulas f ON f.id = r.formula_id JOIN documents d ON d.id = f.document_id "
-            "WHERE d.id = ? AND r.at >= d.finished_at LIMIT 1",
-            document_id,
-        )
-        return bool(rows)
-
-    def crop_png(self, image_sha256: str) -> bytes | None:
-        """What the recognizer saw, as PNG; None if that picture is not kept."""
-        rows = self._rows("SELECT png FROM crops WHERE image_sha256 = ?", image_sha256)
-        return bytes(rows[0]["png"]) if rows else None
-
-    def reviews(self, formula_id: int) -> list[dict[str, Any]]:
-        """What people did to a formula, the latest first: id, at, who, action, before, after (latex and status)."""
-        rows = self._rows(
-            "SELECT id, at, who, action, before, after FROM reviews WHERE formula_id = ? ORDER BY id DESC", formula_id
-        )
-        return [{**row, "before": json.loads(row["before"]), "after": json.loads(row["after"])} for row in rows]
-
-    def failures(self) -> list[Failure]:
-        """Everything that failed, by document and page."""
-        rows = self._rows(
-            "SELECT f.stage, coalesce(d.path, f.path) AS document, f.reason, f.page_number, f.position FROM failures f "
-            "LEFT JOIN documents d ON d.id = f.document_id ORDER BY document, f.page_number, f.position, f.id"
-        )
-        return [Failure(**row) for row in rows]
-
-    def summary(self) -> Summary:
-        """Count what the database holds."""
-        (one,) = self._rows(
-            "SELECT (SELECT count(*) FROM formulas WHERE reviewed_at IS NOT NULL) AS reviewed, "
-            "(SELECT count(*) FROM failures) AS failures"
-        )
-        return Summary(
-            documents=self._counts("documents", "status"),
-            pages=self._counts("pages", "status"),
-            formulas=self._counts("formulas", "status"),
-            failures=one["failures"],
-            kinds=self._counts("formulas", "kind"),
-            models=self._counts("formulas", "model"),
-            reviewed=one["reviewed"],
-            size_bytes=self.path.stat().st_size,
-        )
+    def markdown_name(self, document_id: int) -> str:
+        """File name of the document's Markdown: its stem, with 8 digits of its hash where an earlier one has that."""
+        if self._stems is None:
+            self._stems = StemIndex()
+            for row in self._rows("SELECT id, path FROM documents"):
+                self._stems.put(row["id"], row["path"])
+        (own,) = self._rows("SELECT path, sha256 FROM documents WHERE id = ?", document_id)
+        stem = markdown_stem(own["path"])
+        return f"{stem}-{own['sha256'][:8]}.md" if self._stems.is_taken(document_id) else f"{stem}.md"
 
     # --- helpers -----------------------------------------------------------------------------------------------------
 
-    def _rows(self, sql: str, *values: Any) -> list[dict[str, Any]]:
-        with explained(self.path):
-            cursor = self.connection.execute(sql, values)
-            names = [column[0] for column in cursor.description]
-            return [dict(zip(names, row, strict=True)) for row in cursor]
-
-    def _counts(self, table: str, column: str) -> dict[str, int]:
-        rows = self._rows(f"SELECT {column} AS name, count(*) AS n FROM {table} GROUP BY {column} ORDER BY {column}")
-        return {row["name"]: row["n"] for row in rows}
+    def _note_stem(self, document_id: int, path: str) -> None:
+        if self._stems is not None:
+            self._stems.put(document_id, path)
 
     def _restart_if_due(self, document_id: int) -> None:
         """At the first page of a run with other options: all pages of the earlier run count as stale."""
