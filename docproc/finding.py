@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from docproc.context import with_context
 from docproc.documents import Document, forget_fonts, open_document, parse_page_ranges
 from docproc.errors import InputError, UsageError
+from docproc.file_stamp import FileStamp, check_unchanged
 from docproc.records import Block, Failure, FoundPage, Page, Region
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ class DocumentFacts:
     """Pages that were asked for, from 1."""
     statistics: FontStatistics | None
     """Evidence from the whole document which fonts are mathematics; None for pictures."""
+    stamp: FileStamp | None = None
+    """Of the file whose hash was taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +59,13 @@ class PageTask:
     number: int
     statistics: FontStatistics | None
     options: FindOptions
+    stamp: FileStamp | None = None
+    sha256: str | None = None
+    """Of the file that the run looked at: a page of another one fails. None takes any."""
 
 
 # The document that this process read last stays open: its pages come one after the other.
-_open: dict[tuple[Path, str | None], Document] = {}
+_open: dict[tuple[Path, str | None, FileStamp | None], Document] = {}
 
 
 def work(task: DocumentTask | PageTask) -> DocumentFacts | FoundPage | Failure:
@@ -70,19 +76,37 @@ def work(task: DocumentTask | PageTask) -> DocumentFacts | FoundPage | Failure:
         except (InputError, UsageError) as error:
             return Failure("open", str(task.path), str(error))
     try:
-        document = open_kept(task.path, task.options.password)
-        return find_page(document, task.number, task.statistics, task.options)
+        return _find_unchanged(task)
     except InputError as error:
         return Failure("render", str(task.path), str(error), task.number)
+
+
+def _find_unchanged(task: PageTask) -> FoundPage:
+    """Find a page of the file that the run looked at, before and after."""
+
+    def check() -> None:
+        if task.sha256 is not None:
+            check_unchanged(task.path, task.stamp, task.sha256)
+
+    check()
+    try:
+        document = open_kept(task.path, task.options.password)
+        found = find_page(document, task.number, task.statistics, task.options)
+    except Exception:
+        check()  # what is broken may be so for being written just now
+        raise
+    check()
+    return found
 
 
 def look_at(task: DocumentTask) -> DocumentFacts:
     """Open a document and gather what all its pages need.
 
     Raises:
-        InputError: It cannot be opened.
+        InputError: It cannot be opened, or is written meanwhile.
         UsageError: Its page ranges cannot be understood.
     """
+    stamp = FileStamp.of(task.path)
     document = open_kept(task.path, task.options.password)
     numbers = (
         parse_page_ranges(task.pages, document.page_count) if task.pages else list(range(1, document.page_count + 1))
@@ -93,16 +117,19 @@ def look_at(task: DocumentTask) -> DocumentFacts:
 
         seen = range(1, 1 if task.is_cautious else document.page_count + 1)
         statistics = gather_font_statistics(document.pdf, seen)
+    sha256 = document.sha256
+    check_unchanged(task.path, stamp, sha256)
     return DocumentFacts(
         path=task.path,
         name=document.name,
-        sha256=document.sha256,
+        sha256=sha256,
         media_type=document.media_type,
         page_count=document.page_count,
         title=document.title,
         damage=document.damage,
         numbers=tuple(numbers),
         statistics=statistics,
+        stamp=stamp,
     )
 
 
@@ -173,8 +200,8 @@ def found_page(page: Page, regions: list[Region], blocks: list[Block], problem: 
 
 
 def open_kept(path: Path, password: str | None) -> Document:
-    """Open a document, or take the one that this process has open."""
-    key = (path, password)
+    """Open a document, or take the one that this process has open if its file is still the same."""
+    key = (path, password, FileStamp.of(path))
     if key not in _open:
         for document in _open.values():
             document.close()

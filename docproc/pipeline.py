@@ -87,6 +87,8 @@ class _Document:
     has_failed: bool = False
     is_late: bool = False
     """Whether its time is spent; said once, however many pages are left."""
+    said: set[str] = field(default_factory=set)
+    """Why pages failed; what holds for many is said once."""
 
 
 @dataclass(slots=True)
@@ -245,7 +247,9 @@ def _hand_out(window: list[_PlannedPage], options: RunOptions, pool: WorkerPool 
     if any(page.number in page.document.unfinished for page in window):
         for page in window:
             facts = page.document.facts
-            task = PageTask(facts.path, page.number, facts.statistics, options.find)
+            task = PageTask(
+                facts.path, page.number, facts.statistics, options.find, stamp=facts.stamp, sha256=facts.sha256
+            )
             page.found = pool.submit(task, page.document.budget)
     return window
 
@@ -291,8 +295,10 @@ def _finish_window(
             progress.page_done(len(formulas))
         elif isinstance(result, Failure):
             is_late = page.document.budget.spent_reason in result.reason
-            _report(result, summary, progress, is_said=is_late and page.document.is_late)
+            is_said = (is_late and page.document.is_late) or result.reason in page.document.said
+            _report(result, summary, progress, is_said=is_said)
             page.document.is_late |= is_late
+            page.document.said.add(result.reason)
             store.fail_page(document_id, page.number, result)
             progress.page_done(0)
         summary.pages += 1
