@@ -113,10 +113,22 @@ _UPRIGHT: dict[int, Callable[[np.ndarray], np.ndarray]] = {
 def _seek(picture: Any, frame: int) -> None:
     if picture.format == "TIFF":
         picture.seek(frame)
+        if picture.tag_v2.get(_ORIENTATION) in _TURNED:
+            picture.filename = ""  # Pillow 13 maps plain pixels of a named file with width and height exchanged
 
 
 def _orientation(picture: Any) -> int:
-    return int(picture.getexif().get(_ORIENTATION, 1))
+    """How the picture is to be turned; broken metadata says nothing, and costs nothing."""
+    if picture.format == "TIFF":
+        return 1  # Pillow turns these as it decodes them
+    if picture.format == "PNG":
+        picture.load()  # its metadata may stand at its end; if the pixels are broken this says so
+    try:
+        return int(picture.getexif().get(_ORIENTATION, 1))
+    except MemoryError:
+        raise
+    except Exception:  # a hostile block raises anything, from ValueError to struct.error
+        return 1
 
 
 def _grey(picture: Any) -> np.ndarray:

@@ -8,6 +8,7 @@ import pytest
 from docproc.documents import path_text
 from tests.bad.all_files import write_all
 from tests.bad.files import HUGE, PAGES_OF_A_HUGE_FILE, SLOW, Odd
+from tests.bad.structures import FULL, structures
 from tests.conftest import Docproc
 
 PAGES_DONE = (
@@ -97,6 +98,20 @@ def test_time_limits_end_a_page_and_a_document(batch: Batch, docproc: Docproc, t
     with sqlite3.connect(tmp_path / "docproc.db") as connection:
         (done,) = connection.execute("SELECT count(*) FROM pages WHERE status = 'done'").fetchone()
     assert 0 < done < PAGES_OF_A_HUGE_FILE
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_annotations_and_a_million_segments_are_read(docproc: Docproc, tmp_path: Path) -> None:
+    (tmp_path / "box").mkdir()
+    files = structures(FULL)
+    for odd in files:
+        odd.write(tmp_path / "box" / odd.name)
+    result = docproc("run", tmp_path / "box", "-o", tmp_path / "out", "--no-ocr", timeout=900)
+    errors = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
+    assert len(errors) == len([odd for odd in files if odd.line])
+    with sqlite3.connect(tmp_path / "out" / "docproc.db") as connection:
+        rows = connection.execute("SELECT count(*) FROM pages WHERE text LIKE '%A line of plain text%'").fetchone()
+    assert rows == (len(files) - 1,), "all but the one whose parents go in a circle"
 
 
 def test_a_hundred_mutants_are_read_or_refused() -> None:

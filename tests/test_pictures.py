@@ -9,6 +9,7 @@ from docproc.documents import open_document
 from docproc.errors import InputError
 from docproc.pages import render_page
 from docproc.records import PageKind
+from tests.bad.metadata import turned
 
 
 def mark() -> Image.Image:
@@ -85,20 +86,24 @@ def test_one_bit_tiff(tmp_path: Path, compression: str) -> None:
     assert_is_mark(render(tmp_path / "a.tif"))
 
 
+@pytest.mark.parametrize("kind", ["jpg", "png", "webp", "tif", "lzw.tif"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_orientation(tmp_path: Path, orientation: int) -> None:
-    upright = np.asarray(mark())
-    stored = {
-        1: upright, 2: upright[:, ::-1], 3: upright[::-1, ::-1], 4: upright[::-1], 5: upright.T,
-        6: np.rot90(upright), 7: upright.T[::-1, ::-1], 8: np.rot90(upright, -1),
-    }[orientation]  # fmt: skip
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    path = tmp_path / "a.jpg"
-    Image.fromarray(np.ascontiguousarray(stored)).save(path, exif=exif, quality=95)
+def test_exif_orientation(tmp_path: Path, orientation: int, kind: str) -> None:
+    options = {"jpg": {"quality": 95}, "webp": {"lossless": True}, "lzw.tif": {"compression": "tiff_lzw"}}
+    path = tmp_path / f"a.{kind}"
+    turned(mark(), orientation, options.get(kind, {}))(path)
     with open_document(path) as document:
         assert document.page_size(1) == (60, 40)
     assert_is_mark(render(path))
+
+
+def test_orientation_of_deep_and_later_frames_of_a_tiff(tmp_path: Path) -> None:
+    deep = Image.fromarray(np.asarray(mark()).T.astype(np.uint16) * 257)
+    exif = Image.Exif()
+    exif[0x0112] = 5
+    deep.save(tmp_path / "a.tif", exif=exif, save_all=True, append_images=[deep])
+    for number in (1, 2):
+        assert_is_mark(render(tmp_path / "a.tif", number))
 
 
 def test_frames_of_a_tiff(tmp_path: Path) -> None:

@@ -23,11 +23,11 @@ _DPI = 150
 
 def pictures() -> list[Odd]:
     """Broken pictures, hostile ones, and odd ones that show the same formulas as `plain.png`."""
-    page = _page_picture()
+    page = page_picture()
     return [Odd(PLAIN, page.save), *_broken(page), *_sizes(), *_depths(page), *_in_pdfs(page)]
 
 
-def _page_picture() -> Image.Image:
+def page_picture() -> Image.Image:
     """The first half of a page of the samples, 150 pixels an inch, grey."""
     with pymupdf.open(SAMPLES / "calculus-notes.pdf") as sample:
         clip = pymupdf.Rect(0, 0, sample[0].rect.width, sample[0].rect.height * 0.35)
@@ -157,13 +157,14 @@ def _group_4(black: Image.Image) -> bytes:
     return data[start : start + count]
 
 
-def _chunk(kind: bytes, data: bytes) -> bytes:
+def chunk(kind: bytes, data: bytes) -> bytes:
+    """A chunk of a PNG."""
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def _png(width: int, height: int, *chunks: bytes) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + b"".join(chunks) + _chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + b"".join(chunks) + chunk(b"IEND", b"")
 
 
 def _png_bomb(width: int, height: int, rows: int | None = None) -> bytes:
@@ -171,12 +172,12 @@ def _png_bomb(width: int, height: int, rows: int | None = None) -> bytes:
     packer, packed = zlib.compressobj(9), []
     row = bytes(min(width, 1 << 20) + 1)
     packed += [packer.compress(row) for _ in range(height if rows is None else rows)]
-    return _png(width, height, _chunk(b"IDAT", b"".join(packed) + packer.flush()))
+    return _png(width, height, chunk(b"IDAT", b"".join(packed) + packer.flush()))
 
 
 def _text_bomb() -> bytes:
     text = b"Comment\0\0" + zlib.compress(bytes(300_000_000), 9)
-    return _png(8, 8, _chunk(b"zTXt", text), _chunk(b"IDAT", zlib.compress(b"\0\xff\xff\xff\xff\xff\xff\xff\xff" * 8)))
+    return _png(8, 8, chunk(b"zTXt", text), chunk(b"IDAT", zlib.compress(b"\0\xff\xff\xff\xff\xff\xff\xff\xff" * 8)))
 
 
 def _tiff_bomb(path: Path) -> None:
