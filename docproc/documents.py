@@ -14,26 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from docproc.errors import InputError, UsageError
+from docproc.file_types import SUFFIXES, SUPPORTED, guess, sniff
 from docproc.page_ranges import split_page_ranges
 from docproc.records import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-MEDIA_TYPES = {
-    "application/pdf": (".pdf",),
-    "image/png": (".png",),
-    "image/jpeg": (".jpg", ".jpeg", ".jpe", ".jfif"),
-    "image/tiff": (".tif", ".tiff"),
-    "image/webp": (".webp",),
-    "image/bmp": (".bmp", ".dib"),
-}
-_SUFFIXES = {suffix for suffixes in MEDIA_TYPES.values() for suffix in suffixes}
-_SUPPORTED = "docproc reads PDF, PNG, JPEG, TIFF, WebP and BMP"
 # Readers look for the header in the first 1,024 bytes (PDF 1.7, implementation note 13).
 _HEAD_BYTES = 1024
 _HASH_CHUNK_BYTES = 1 << 20
-_BMP_HEADER_BYTES = (12, 40, 52, 56, 64, 108, 124)
 _END_MARK = "%%EOF"
 
 
@@ -164,7 +154,7 @@ def expand_inputs(paths: Sequence[Path]) -> tuple[list[Path], list[Failure]]:
                 seen.add(real)
                 files.append(item)
         if not found and path.is_dir() and not any(_lies_in(failure, path) for failure in failures):
-            failures.append(_failure(path, f"holds no document. {_SUPPORTED}."))
+            failures.append(_failure(path, f"holds no document. {SUPPORTED}."))
     return files, failures
 
 
@@ -223,36 +213,10 @@ def _media_type(path: Path) -> str:
         raise InputError(f"{name} cannot be read: {_os_reason(error)}. {_next_step(error)}") from error
     if not head:
         raise InputError(f"{name} is empty (0 bytes). Fetch or scan it again.")
-    media_type = _sniff(head)
+    media_type = sniff(head)
     if media_type is None:
-        raise InputError(f"{name} is {_guess(head)}. {_SUPPORTED}: convert it to PDF first.")
+        raise InputError(f"{name} is {guess(head, path.suffix)}. {SUPPORTED}: convert it to PDF first.")
     return media_type
-
-
-def _sniff(head: bytes) -> str | None:
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "image/png"
-    if head.startswith(b"\xff\xd8\xff"):
-        return "image/jpeg"
-    if head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
-        return "image/tiff"
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "image/webp"
-    if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BMP_HEADER_BYTES:
-        return "image/bmp"
-    return "application/pdf" if b"%PDF-" in head else None
-
-
-def _guess(head: bytes) -> str:
-    """What a file of an unsupported type seems to be, for the message."""
-    if head.startswith(b"%!PS"):
-        return "PostScript"
-    if head.startswith(b"GIF8"):
-        return "a GIF picture"
-    if head.startswith(b"PK\x03\x04"):
-        return "a ZIP or Office file"
-    is_text = b"\0" not in head and all(byte >= 32 or byte in b"\t\n\r\f\b\x1b" for byte in head)
-    return "plain text" if is_text else "of an unknown type"
 
 
 def _open_pdf(path: Path, password: str | None) -> Document:
@@ -336,10 +300,10 @@ def _belongs(item: Path, failures: list[Failure]) -> bool:
         if not stat.S_ISREG(mode):
             failures.append(_failure(item, "is no regular file (a pipe, socket or device); it was left out."))
             return False
-        if item.suffix.lower() in _SUFFIXES:
+        if item.suffix.lower() in SUFFIXES:
             return True
         with item.open("rb") as file:
-            return _sniff(file.read(_HEAD_BYTES)) is not None
+            return sniff(file.read(_HEAD_BYTES)) is not None
     except OSError as error:
         failures.append(_failure(item, f"cannot be read: {_os_reason(error)}. Check the file or remove the link."))
         return False
