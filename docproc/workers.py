@@ -27,6 +27,9 @@ _TICK_SECONDS = 0.5
 # A worker that has done as many makes room for a fresh one, should a library gather memory over foreign files. Starting
 # one costs 1.5 s of processor time.
 _TASKS_A_WORKER = 300
+# So does one that still holds as much when its task is done: a hostile page can leave memory in small pieces that are
+# never given back. Between two pages a process holds some 150 MiB, with the OCR 450 (docs/promises.md).
+_KEPT_BYTES = 1 << 30
 # glibc hands larger blocks back to the system when they are freed. Left alone it raises the limit to 32 MiB by and by,
 # and pictures of pages then leave holes between small blocks: 45 MiB over 1,000 pages, with MuPDF's store (finding.py).
 _M_MMAP_THRESHOLD, _MMAP_FROM_BYTES = -3, 1 << 20
@@ -181,7 +184,7 @@ class WorkerPool:
                 try:
                     result = connection.recv()
                     worker.done += 1
-                    if worker.done == _TASKS_A_WORKER:
+                    if worker.done == _TASKS_A_WORKER or resident_bytes(worker.process.pid) > _KEPT_BYTES:
                         self._replace(worker, workers)
                 except (EOFError, OSError):
                     worker.process.join(REAPING_SECONDS)
@@ -259,6 +262,15 @@ def name_process(name: str) -> None:
     """Show what a process does in `top` and `ps -e`; at most 15 letters."""
     with contextlib.suppress(OSError):  # there is no /proc here
         Path("/proc/self/comm").write_text(name, encoding="ascii")
+
+
+def resident_bytes(process_id: int | str) -> int:
+    """Memory that a process holds, what it shares with others included; 0 where the system does not tell."""
+    try:
+        pages = Path(f"/proc/{process_id}/statm").read_text(encoding="ascii").split()[1]
+    except OSError:
+        return 0
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 def return_large_blocks() -> None:

@@ -16,6 +16,8 @@ import pytest
 from docproc.sandbox import isolation
 from docproc.workers import Budget, Lost, WorkerPool
 
+kept: list[bytes] = []
+
 
 def work(task: tuple[str, int]) -> int:
     what, value = task
@@ -28,6 +30,9 @@ def work(task: tuple[str, int]) -> int:
     if what == "eat":
         return len(bytearray(10 * 2**30))
     if what == "pid":
+        return os.getpid()
+    if what == "keep":
+        kept.append(b"x" * (value * 2**20))
         return os.getpid()
     if what == "slow":
         time.sleep(0.3)
@@ -159,6 +164,13 @@ def test_a_worker_makes_room_for_a_fresh_one_and_no_task_is_lost(monkeypatch: py
     pids = results([("pid", 0)] * 8, count=1)
     assert len(set(pids)) == 3
     assert [pids.count(pid) for pid in dict.fromkeys(pids)] == [3, 3, 2]
+
+
+def test_a_worker_that_holds_on_to_memory_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("docproc.workers._KEPT_BYTES", 400 * 2**20)
+    small, same, large, fresh = results([("keep", 50), ("pid", 0), ("keep", 400), ("pid", 0)], count=1)
+    assert small == same == large
+    assert fresh not in (large, os.getpid())
 
 
 def test_tasks_of_one_budget_share_its_time() -> None:
