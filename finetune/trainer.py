@@ -7,6 +7,7 @@ import logging
 import signal
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ KEPT_BYTES = 2.35e9
 # Bytes a token (or a picture's patch), a layer and a unit of width, and bytes a token where all is worked out again:
 # peaks of a 7B model at 2 x 40 and 2 x 512 picture tokens (benchmarks/finetune_large.py).
 TEXT_BYTES, VISION_BYTES, LEAST_BYTES_A_TOKEN = 48.5, 64.5, 1.05e6
+_LAYERS: weakref.WeakKeyDictionary[Any, tuple[Any, list[tuple[bool, Any]]]] = weakref.WeakKeyDictionary()
 COMPLETE = "complete"  # file in a checkpoint whose writing was not cut short
 
 
@@ -74,7 +76,8 @@ def make_trainer_class(
 
         def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
             """Work off one batch; where memory runs out, forget the step's gradients and do it in smaller pieces."""
-            model.train()
+            if not model.training:
+                model.train()
             inputs = self._prepare_inputs(inputs)
             while True:
                 try:
@@ -257,18 +260,26 @@ def keep_activations(model: Any, tokens: int, patches: int) -> None:
         tokens: Of all rows at once, pictures' tokens included.
         patches: Of all pictures at once.
     """
-    from transformers.modeling_layers import GradientCheckpointingLayer
-
-    config = next(m.config for m in model.modules() if hasattr(getattr(m, "config", None), "vision_config"))
+    config, layers = _layers_of(model)
     costs = {
         False: TEXT_BYTES * config.text_config.hidden_size * tokens,
         True: VISION_BYTES * config.vision_config.embed_dim * patches,
     }
-    layers = [(".visual." in n, m) for n, m in model.named_modules() if isinstance(m, GradientCheckpointingLayer)]
     left = KEPT_BYTES - LEAST_BYTES_A_TOKEN * tokens
     for is_vision, layer in sorted(layers, key=lambda entry: costs[entry[0]]):
         left -= costs[is_vision]
         layer.gradient_checkpointing = left < 0
+
+
+def _layers_of(model: Any) -> tuple[Any, list[tuple[bool, Any]]]:
+    """The configuration, and each layer with whether it belongs to the vision tower; found once a model."""
+    from transformers.modeling_layers import GradientCheckpointingLayer
+
+    if model not in _LAYERS:  # thousands of modules, of a 7B model with its adapter
+        config = next(m.config for m in model.modules() if hasattr(getattr(m, "config", None), "vision_config"))
+        named = [(n, m) for n, m in model.named_modules() if isinstance(m, GradientCheckpointingLayer)]
+        _LAYERS[model] = config, [(".visual." in n, m) for n, m in named]
+    return _LAYERS[model]
 
 
 class StopRequest:
