@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from docproc.engine.layout import pad_to_multiple
+from finetune.augment import augmented
 from finetune.dataset import Example, load_picture
 
 if TYPE_CHECKING:
@@ -204,42 +205,6 @@ def split_batch(batch: dict[str, torch.Tensor], rows_at_once: int) -> list[dict[
             piece["is_rehearsed"] = batch["is_rehearsed"][rows]
         pieces.append(piece)
     return pieces
-
-
-def augmented(grey: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """The picture as another scan of the same ink might show it: shifted, scaled, turned, blurred, soiled.
-
-    Args:
-        grey: uint8 of shape (height, width), 0 = ink.
-        random: Source of randomness.
-
-    Returns:
-        The same kind of array, of slightly different shape.
-    """
-    margins = random.integers(0, 7, (2, 2))
-    image: np.ndarray = np.pad(grey, margins, constant_values=_paper(grey))
-    if random.random() < 0.7:
-        x, y = random.uniform(0.88, 1.12, 2)
-        size = (max(4, round(image.shape[1] * x)), max(4, round(image.shape[0] * y)))
-        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA if x * y < 1 else cv2.INTER_LINEAR)
-    if random.random() < 0.5:
-        height, width = image.shape
-        turn = cv2.getRotationMatrix2D((width / 2, height / 2), random.uniform(-1.2, 1.2), 1.0)
-        turn[0, 1] += random.uniform(-0.08, 0.08)  # slant
-        image = cv2.warpAffine(image, turn, (width, height), borderMode=cv2.BORDER_REPLICATE)
-    if random.random() < 0.3:
-        image = cv2.GaussianBlur(image, (0, 0), random.uniform(0.3, 0.8))
-    values = image.astype(np.float32)
-    if random.random() < 0.5:  # ink and paper of another strength
-        values = 255 - (255 - values) * random.uniform(0.75, 1.2) - random.uniform(0, 12)
-    if random.random() < 0.3:
-        values += random.normal(0, random.uniform(2, 10), values.shape)
-    result: np.ndarray = np.clip(values, 0, 255).astype(np.uint8)
-    return result
-
-
-def _paper(grey: np.ndarray) -> int:
-    return int(np.percentile(grey, 90))
 
 
 def _segments(processor: Any, messages: Sequence[dict[str, Any]]) -> list[tuple[str, int, bool]]:

@@ -7,7 +7,8 @@ import pytest
 
 from docproc.checkpoints import load_model_and_processor
 from docproc.prompt import PROMPT, conversation
-from finetune.collator import IGNORED, AnswerCollator, augmented, split_batch
+from finetune.augment import augmented
+from finetune.collator import IGNORED, AnswerCollator, split_batch
 from finetune.dataset import check_data
 from finetune.options import FinetuneOptions
 from finetune.readers import Row, read_rows
