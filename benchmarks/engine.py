@@ -154,7 +154,7 @@ def read(reader: Any, crops: Sequence[np.ndarray], rows: int) -> list[Any]:
     from docproc.recognition import cells, max_new_tokens
 
     order = sorted(range(len(crops)), key=lambda i: cells(crops[i]))
-    pictures = [reader.layout.picture(crops[i]) for i in order]
+    pictures = [reader.readers[0].layout.picture(crops[i]) for i in order]
     limits = [max_new_tokens(crops[i]) for i in order]
     found = dict(reader.read(pictures, limits, rows, rows * CACHE_TOKENS_A_CROP))
     return [found[place] for place in np.argsort(order)]
@@ -167,6 +167,7 @@ def built_in(
     import torch
 
     from docproc.checkpoints import load_model_and_processor
+    from docproc.engine.lanes import Lanes
     from docproc.engine.layout import Layout
     from docproc.engine.reader import Reader
     from docproc.qwen2_vl import kind_for
@@ -174,17 +175,17 @@ def built_in(
     reference, owned = (load_model_and_processor("built-in", device) for _ in range(2))
     where, layout = owned.model.device, Layout.of(owned.processor, owned.model.config)
     ends = [owned.processor.tokenizer.eos_token_id]
-    compared = crops[: max(plain) * 4] if where.type == "cuda" else crops
+    compared = crops[: max(plain, default=0) * 4] if where.type == "cuda" else crops
     table, results = [], []
     for look in looks:
-        reader = Reader(owned.model, layout, ends, kind_for(owned.model), look)
+        reader = Lanes(Reader(owned.model, layout, ends, kind_for(owned.model), look))
         for size in rows:
             first, _, _ = timed(lambda: read(reader, crops, size), where)  # noqa: B023
             seconds, worked, results = timed(lambda: read(reader, crops, size), where)  # noqa: B023
             tokens = sum(len(r.tokens) + 1 for r in results)
             row = {"engine": size, "look_every": look, "first_run_formulas_s": len(crops) / first}
             row |= {"formulas_s": len(crops) / seconds, "tokens_s": tokens / seconds}
-            row["cpu_ms"] = 1000 * worked / len(crops)
+            row |= {"lanes": len(reader.readers), "cpu_ms": 1000 * worked / len(crops)}
             if where.type == "cuda":
                 row["busy_share"] = busy_seconds(lambda: read(reader, crops, size)) / seconds  # noqa: B023
             table.append(row)
@@ -210,7 +211,7 @@ def built_in(
     report["ratio_of_cpu_time"] = least["generate"] / least["engine"]
     if where.type == "cuda":
         single = load_model_and_processor("built-in", device, dtype=torch.float32)
-        exact = read(Reader(single.model, layout, ends), crops[:256], 64)
+        exact = read(Lanes(Reader(single.model, layout, ends)), crops[:256], 64)
         written = generate(single, crops[:256], 64)
         report["same_in_float32"] = sum(a == b.tokens for a, b in zip(written, exact, strict=True))
         report["of_float32"] = len(exact)

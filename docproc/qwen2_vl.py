@@ -17,6 +17,7 @@ from docproc.records import Recognition
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from docproc.engine.lanes import Lanes
     from docproc.engine.linear import Kind
     from docproc.engine.reader import Reader
     from docproc.engine.rows import Decoded
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 # Token by which the built-in model says that the picture holds no formula.
 NOT_A_FORMULA = "[NOT]"
 # Crops at once: on a CPU measured in benchmarks/engine.py; a GPU's memory decides there.
-CPU_BATCH, GPU_BATCH_AT_MOST = 32, 512
+CPU_BATCH, CPU_ROWS_A_LANE, GPU_BATCH_AT_MOST = 32, 16, 512
 # Room in the cache for each crop (a typical one needs 100 tokens, but may run away), and its share of free memory.
 CACHE_TOKENS_A_CROP, CACHE_SHARE = 512, 0.4
 
@@ -72,6 +73,12 @@ class Qwen2VLRecognizer:
         return Reader(model, Layout.of(loaded.processor, model.config), [e for e in ends if e is not None], kind)
 
     @cached_property
+    def _lanes(self) -> Lanes:
+        from docproc.engine.lanes import Lanes
+
+        return Lanes(self._reader)
+
+    @cached_property
     def _not_a_formula(self) -> int | None:
         found: int | None = self._tokenizer.get_vocab().get(NOT_A_FORMULA)
         return found
@@ -82,7 +89,7 @@ class Qwen2VLRecognizer:
             return int(asked)
         device = self._reader.decoder.device
         if device.type != "cuda":
-            return CPU_BATCH
+            return max(CPU_BATCH, CPU_ROWS_A_LANE * len(self._lanes.readers))
         import torch
 
         free, _ = torch.cuda.mem_get_info(device)
@@ -103,7 +110,7 @@ class Qwen2VLRecognizer:
         pictures = [reader.layout.picture(crop) for crop in crops]
         limits = [max_new_tokens(crop) for crop in crops]
         try:
-            for index, row in reader.read(pictures, limits, batch_size, batch_size * CACHE_TOKENS_A_CROP):
+            for index, row in self._lanes.read(pictures, limits, batch_size, batch_size * CACHE_TOKENS_A_CROP):
                 text = self._tokenizer.decode(row.tokens, skip_special_tokens=True).strip()
                 refused = row.tokens[:1] == [self._not_a_formula]
                 reason = "not-a-formula" if refused else row.stop_reason
@@ -128,7 +135,7 @@ class Qwen2VLRecognizer:
 
         import torch
 
-        self._reader.forget()
+        self._lanes.forget()
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from copy import copy
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +75,12 @@ class Reader:
     def forget(self) -> None:
         """Give the cache back."""
         self._memory, self._slots = None, {}
+
+    def sibling(self) -> Reader:
+        """Another reader with the same weights and a cache of its own: both may read at once."""
+        other = copy(self)
+        other.forget()
+        return other
 
     def read(
         self, pictures: Sequence[Picture], limits: Sequence[int], rows: int, cache_tokens: int
