@@ -74,11 +74,12 @@ sbom: $(STAMP)run
 	$(VENV)-sbom/bin/python -m pip --disable-pip-version-check install --quiet $(CYCLONEDX)
 	$(VENV)-sbom/bin/cyclonedx-py environment --of JSON --pyproject pyproject.toml -o docproc.cdx.json $(BIN)/python
 
-# Known weaknesses of the pinned versions; asks a database over the network.
+# Known weaknesses of the pinned versions; asks PyPI over the network, and fails where that does not know one of them
+# (a mirror without its JSON interface knows none, which is no good news).
 audit: $(BIN)/python
 	test -x $(VENV)-audit/bin/pip-audit || $(PYTHON) -m venv $(VENV)-audit
 	$(VENV)-audit/bin/python -m pip --disable-pip-version-check install --quiet pip-audit==2.10.1
-	$(VENV)-audit/bin/pip-audit --no-deps --disable-pip -r constraints-hashed.txt
+	$(VENV)-audit/bin/pip-audit --strict --no-deps --disable-pip -r constraints-hashed.txt
 
 # Without torch; wants uv.
 constraints-hashed.txt: constraints.txt

@@ -8,8 +8,8 @@ memory once), pages a second of the wall in the second fifth and the last, milli
 kind of process there, bytes a formula; and what SQLite says of the database.
 
 Between two pages a page process holds what its last scan took, 20 MiB more or less, and a fresh one begins small. So
-memory is looked at in eight parts of the second half: the least and the most of each part, and the slope of the least
-squares over both.
+memory (what is not mapped from files: that is shared with whoever else runs) is looked at in eight parts of the second
+half: the slope of the least squares over the most of each part. Some thousand pages are needed to tell.
 
     python -m benchmarks.load [--pages 10000] [--read-all] [--seed 0] [--workers 0] [--stock FILE] [--seconds N]
 """
@@ -222,7 +222,7 @@ def measure(documents: Path, output: Path, every: int, workers: int, seconds: fl
         return facts
     return facts | {
         "seconds": round(looks[-1].seconds),
-        **{f"{kind}_mib_per_1000_pages_least_most": _slopes(late, f"{kind}_mib") for kind in _WHOSE},
+        **{f"{kind}_mib_per_1000_pages": _slope(late, f"{kind}_mib") for kind in _WHOSE},
         **{f"{kind}_mib_peak": round(max(getattr(look, f"{kind}_mib") for look in looks))
            for kind in _WHOSE},
         "open_files_first_last": [late[0].files, late[-1].files],
@@ -233,15 +233,14 @@ def measure(documents: Path, output: Path, every: int, workers: int, seconds: fl
     }
 
 
-def _slopes(looks: list[Look], what: str) -> list[float]:
-    """By how much the least and the most of each part grow over 1,000 pages."""
+def _slope(looks: list[Look], what: str) -> float:
+    """By how much the most of each part grows over 1,000 pages."""
     parts = [list(part) for part in np.array_split(np.arange(len(looks)), min(_PARTS, len(looks)))]
+    if len(parts) < 2:
+        return 0.0
     pages = [float(np.mean([looks[i].pages for i in part])) for part in parts]
-    sizes = [[getattr(looks[i], what) for i in part] for part in parts]
-    return [
-        round(float(np.polyfit(pages, [edge(part) for part in sizes], 1)[0]) * 1000, 2) if len(parts) > 1 else 0.0
-        for edge in (min, max)
-    ]
+    most = [max(getattr(looks[i], what) for i in part) for part in parts]
+    return round(float(np.polyfit(pages, most, 1)[0]) * 1000, 2)
 
 
 def _ms(looks: list[Look], clock: str) -> float:
@@ -273,10 +272,10 @@ def _name(process: Path) -> str:
 
 def _resident_mib(process: Path) -> float:
     try:
-        lines = (process / "smaps_rollup").read_text().splitlines()
+        lines = (process / "status").read_text().splitlines()
     except OSError:
         return 0.0
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+    return sum(int(line.split()[1]) for line in lines if line.startswith("RssAnon:")) / 1024
 
 
 def _processor_seconds(process: Path) -> float:

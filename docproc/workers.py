@@ -28,7 +28,7 @@ _TICK_SECONDS = 0.5
 # one costs 1.5 s of processor time.
 _TASKS_A_WORKER = 300
 # So does one that still holds as much when its task is done: a hostile page can leave memory in small pieces that are
-# never given back. Between two pages a process holds some 150 MiB, with the OCR 450 (docs/promises.md).
+# never given back. Between two pages a process holds some 150 MiB, with the OCR 340, after A4 at 450 dpi too.
 _KEPT_BYTES = 1 << 30
 # glibc hands larger blocks back to the system when they are freed. Left alone it raises the limit to 32 MiB by and by,
 # and pictures of pages then leave holes between small blocks: 45 MiB over 1,000 pages, with MuPDF's store (finding.py).
