@@ -48,6 +48,10 @@ _UPRIGHT_BOLD = re.compile(r"\\(?:boldsymbol|bm)(?![a-zA-Z])")
 # One family sets each of these by the shape of the other (looked at on a page of it).
 _SWAPPED = {"stickstoo": {r"\phi": r"\varphi", r"\epsilon": r"\varepsilon"}}
 _CAUGHT = ("suspect", "invalid", "failed", "rejected")
+# Marks of the sentence, and blanks.
+_SENTENCE = ",.;:~"
+# KOMA-Script's old font commands take one letter in formulas: `{\rm cm}` prints an upright c and an italic m.
+_OLD_FONT = re.compile(r"\\(rm|bf|it|sf|tt)\s*([A-Za-z0-9])")
 _Z = 1.96
 _TRUTH, _TIMES = "truth.json", "times.json"
 Truth = dict[str, list[dict[str, Any]]]
@@ -81,7 +85,7 @@ def write_pages(pages: Sequence[TruePage], kind: str, seed: int, folder: Path) -
 
 def is_same(latex: str, truth: str) -> bool:
     """Whether both are one formula in any spelling; what ends the sentence at its end is left out."""
-    return match_key(latex).rstrip(",.;~") == match_key(truth).rstrip(",.;~")
+    return match_key(latex).rstrip(_SENTENCE) == match_key(truth).rstrip(_SENTENCE)
 
 
 class Stopwatch:
@@ -204,6 +208,8 @@ def compare(rows: Sequence[dict[str, Any]], truth: Truth) -> list[dict[str, Any]
 
 def printed(true: dict[str, Any]) -> str:
     """The truth as its font family prints it."""
+    if true["recipe"].startswith("scr"):
+        true = {**true, "latex": _OLD_FONT.sub(r"\\math\1{\2}", true["latex"])}
     pairs = _SWAPPED.get(true["recipe"].split("/")[1], {})
     names = {**pairs, **{other: one for one, other in pairs.items()}}
     return re.sub(r"\\[a-zA-Z]+", lambda match: names.get(match[0], match[0]), true["latex"])

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from docproc.display_formulas import Display, gather_displays, line_boxes
-from docproc.encodings import ACCENTS
 from docproc.font_statistics import FontStatistics, count_fonts
-from docproc.glyph_latex import describe_glyphs, goes_on, is_whole, write_latex
+from docproc.formula_ends import goes_on, has_strangers, is_in_brackets, is_whole
+from docproc.glyph_latex import describe_glyphs, write_latex
 from docproc.glyph_tagger import load_tagger, tag_marks
 from docproc.page_columns import Column, take_apart
 from docproc.page_marks import Mark
@@ -62,7 +62,9 @@ def find_in_text_layer(
     found.sort(key=lambda item: order(item[0], item[1].box.x0))
     places = {id(region): place for place, (_, region) in enumerate(found)}
     found = [
-        (row, replace(region, continues=places[id(links[id(region)])]) if id(region) in links else region)
+        (row, replace(region, continues=places[id(links[id(region)])], is_whole=False))  # a part proves no formula
+        if id(region) in links
+        else (row, region)
         for row, region in found
     ]
     rows = sorted((row for column in columns for row in column.rows), key=lambda row: order(row, row.x0))
@@ -93,12 +95,13 @@ def _find_in_column(
                 box = _with_rules(box, layer.rules, row.size)
             inside = [rule for rule in layer.rules if _touches(rule, box) and not (row.is_table and rule.width > 40)]
             guests = hosts.fragments.get(id(piece[0]), [])
-            has_sure_ends = is_whole(row.marks, piece, before_line)
-            is_sure = has_sure_ends and not guests and not _has_strangers(rows, piece, box)
+            has_sure_ends = is_whole(row, piece, before_line, box)
+            is_sure = has_sure_ends and not guests and not has_strangers(rows, piece, box)
             latex = write_latex(piece, row.y, row.size, inside, body_font) if is_sure else None
             symbols, inks = describe_glyphs([*piece, *guests]), _ink_boxes([*piece, *guests])
             box = Box.around([box, *(mark.ink for mark in guests)])
-            is_alone = has_sure_ends and (is_sure or not _has_strangers(rows, [*piece, *guests], box))
+            is_alone = has_sure_ends and not is_in_brackets(row, piece)
+            is_alone = is_alone and (is_sure or not has_strangers(rows, [*piece, *guests], box))
             region = Region(
                 FormulaKind.INLINE, box, glyph_latex=latex, glyph_symbols=symbols, glyph_boxes=inks, is_whole=is_alone,
                 rule_count=_count_rules(layer.rules, box, row.size),
@@ -149,33 +152,6 @@ def _host_fragments(rows: Sequence[Row], pieces: Sequence[Sequence[list[Mark]]])
     return hosts
 
 
-def _has_strangers(rows: Sequence[Row], piece: Sequence[Mark], box: Box) -> bool:
-    """Whether ink of anything else lies well inside a formula's box: an accent, a limit, a part that was lost."""
-    members, size = set(map(id, piece)), max(mark.size for mark in piece)
-    for row in rows:
-        if abs(row.y - (box.y0 + box.y1) / 2) > 3 * row.size:
-            continue
-        for mark in row.marks:
-            # Combining accents have no advance and their own place: only their ink tells where they are.
-            if id(mark) not in members and mark.text in ACCENTS and (
-                box.padded(0.4 * row.size).holds(mark.ink.center)
-            ):
-                return True
-            if id(mark) not in members and mark.x1 > box.x0 and mark.x0 < box.x1:
-                reach = 0.4 if mark.text in ACCENTS else 0.1
-                shared = (mark.box & box.padded(reach * row.size)).area
-                if shared > 0.3 * mark.box.area:
-                    return True
-            elif id(mark) not in members and -1 < mark.x0 - box.x1 < (
-                0.25 * size if mark.size < 0.85 * size else 0.12 * row.size if mark.is_math else 0.0
-            ):
-                # A script or fraction that was lost.
-                is_beside = mark.y1 > box.y0 - 0.5 * row.size and mark.y0 < box.y1 + 0.2 * row.size
-                if is_beside:
-                    return True
-    return False
-
-
 def _display_region(display: Display, rows: Sequence[Row], rules: Sequence[Box], size: float) -> Region:
     box = _with_rules(Box.around(mark.ink for mark in display.marks), rules, size)
     lines = line_boxes(display)
@@ -184,7 +160,7 @@ def _display_region(display: Display, rows: Sequence[Row], rules: Sequence[Box],
         box,
         glyph_symbols=describe_glyphs(display.marks),
         glyph_boxes=_ink_boxes(display.marks),
-        is_whole=not _has_strangers(rows, display.marks, box),
+        is_whole=not has_strangers(rows, display.marks, box),
         rule_count=_count_rules(rules, box, size),
         lines=tuple(lines) if len(lines) > 1 else (), equation_number=display.number,
     )  # fmt: skip

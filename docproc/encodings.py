@@ -54,7 +54,7 @@ _BLACKBOARD = re.compile(
 _FRAKTUR = re.compile(r"EUFM|Fraktur|mathfrak|yfrak|^n?[rtp]*xmia", re.IGNORECASE)
 _SCRIPT = re.compile(r"^rsfs|Script|mathscr|eusm.*scr", re.IGNORECASE)
 _CALLIGRAPHIC = re.compile(
-    r"^(CMSY|CMBSY|HFBRSY|LMMathSymbols|txsy|pxsy|rtxsy|EUSM|Fourier-Math-Cal|Fourier-Math-Symbols|PazoMath|Kp-.*-Sy|MathDesign.*Sy)"
+    r"^(CMSY|CMBSY|HFBRSY|M?LMMathSymbols|txsy|pxsy|rtxsy|EUSM|Fourier-Math-Cal|Fourier-Math-Symbols|PazoMath|Kp-.*-Sy|MathDesign.*Sy)"
     r"|Calligraphic|mathcal|-Cal\b|URWChanceryL|SY\d+$", re.IGNORECASE,
 )  # fmt: skip
 _SANS = re.compile(
@@ -67,9 +67,23 @@ _MATH_ITALIC = re.compile(
     r"^(CMMI|HFBRMI|LMMathItalic|rtxmi|txmi|pxmi|rpxmi|MLMMI|PazoMath-Italic|STIX.*-Italic|MTMI|zplmr7m|Fourier-Math-Letters)"
     r"|MathMI|Math-?Ital|-Mi\b|mathit", re.IGNORECASE,
 )  # fmt: skip
+# Accents as mathematics sets them, wide ones under the name of the narrow ones: how wide is the glyph's own matter.
+_ACCENT_GLYPHS = {
+    char: name
+    for name, chars in {
+        r"\hat": "ˆ^\u0302", r"\tilde": "˜~\u0303", r"\bar": "¯\u0304\u0305", r"\dot": "˙\u0307",
+        r"\ddot": "¨\u0308", r"\check": "ˇ\u030c", r"\breve": "˘\u0306", r"\acute": "´\u0301",
+        r"\grave": "\u0300", r"\mathring": "˚\u030a", r"\vec": "\u20d7",
+    }.items()
+    for char in chars
+}  # fmt: skip
+# Families that give some glyphs wrong names: both epsilons have one, arrows are pieces of others, script capitals
+# are plain ones.
+_DOUBTFUL_NAMES = re.compile(r"^(Iwona|Kurier|Ant[tPy])")
+_DOUBTFUL_GLYPHS = frozenset("εϵ→|∣∥‖/")
 # Fonts that say nothing of what their codes mean.
 _OPAQUE = re.compile(
-    r"^(Iwona.*|Kurier.*|Ant[tPy].*|[A-Z]{0,2}\d+|[Tt]ype ?3.*|Symbol.*|MT-?Extra.*|Wingdings.*"
+    r"^([A-Z]{0,2}\d+|[Tt]ype ?3.*|Symbol.*|MT-?Extra.*|Wingdings.*"
     r"|Mathematical-?Pi.*|Webdings.*|)$"
 )
 
@@ -96,8 +110,12 @@ def glyph_meaning(text: str, font: str, is_italic: bool, is_bold: bool, is_tall:
         comes, `\mathrm`, `\mathbf`, `\bm`, `\mathbb`, `\mathcal`, `\mathscr`, `\mathfrak`, `\mathsf`, `\mathtt`,
         `\mathit`, or `?` where the font leaves a doubt.
     """
-    if len(text) != 1 or _OPAQUE.match(font):
+    if len(text) != 1 or _OPAQUE.match(font) or (text in _DOUBTFUL_GLYPHS and _DOUBTFUL_NAMES.match(font)):
         return UNKNOWN_SYMBOL, "?"
+    if text == "ℎ":  # Unicode's place for the italic h
+        return "h", ""
+    if text in _ACCENT_GLYPHS:
+        return _ACCENT_GLYPHS[text], ""
     if "\U0001d400" <= text <= "\U0001d7ff":
         return _alphanumeric(text)
     if text in _GREEK or text in ("φ", "ϕ"):
@@ -121,6 +139,16 @@ def glyph_meaning(text: str, font: str, is_italic: bool, is_bold: bool, is_tall:
     return symbol, ""
 
 
+def has_doubtful_names(font: str) -> bool:
+    """Whether a font's glyphs say too little for a formula to be written from them alone."""
+    return _DOUBTFUL_NAMES.match(font) is not None
+
+
+def is_math_italic(text: str, font: str) -> bool:
+    """Whether a letter comes from an italic that is for mathematics only, not from that of the text."""
+    return not text.isascii() or _MATH_ITALIC.search(font) is not None or re.search(r"MI\d*$|Math", font) is not None
+
+
 def is_sans(font: str) -> bool:
     """Whether a font has no serifs, as far as its name says."""
     return _SANS.search(font) is not None
@@ -130,6 +158,8 @@ def _alphanumeric(text: str) -> tuple[str, str]:
     """Mathematical alphabets of Unicode: the character says the style."""
     if text in "𝚤𝚥":
         return _SIGNS[text], ""
+    if text == "𝓁":  # what newer fonts set for `ell`
+        return r"\ell", ""
     name = unicodedata.name(text, "")
     base = unicodedata.normalize("NFKD", text)
     style = next((command for words, command in _STYLE_WORDS if words in name), "?")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import pymupdf
 
@@ -44,14 +46,42 @@ class _OpenFont:
         return box if is_sound else None
 
 
+class Accent(NamedTuple):
+    """A combining accent as it is drawn."""
+
+    text: str
+    ink: Ink
+    origin: tuple[float, float]
+    size: float
+    font: str
+    """Without the prefix of a subset."""
+
+
 @dataclass(frozen=True, slots=True)
 class PageInk:
     """Ink of the glyphs of one page whose fonts are embedded, in points."""
 
     boxes: Mapping[Place, Sequence[Ink]]
     """By origin; several where fonts share a name (subsets for sizes): the one as high as the glyph is right."""
-    accents: Sequence[tuple[str, Ink]]
+    accents: Sequence[Accent]
     """Combining accents: MuPDF's text says where the letter before them ends, not where they are."""
+
+    def lost_accents(self, read: Iterable[tuple[str, Ink]]) -> Iterator[Accent]:
+        """Accents that MuPDF's text leaves out: those with no letter before them in their line.
+
+        Args:
+            read: Text and ink of the combining accents that the text has.
+        """
+        drawn = {(accent.text, _place(accent.origin)): accent for accent in reversed(self.accents)}
+        missing = Counter(text for text, _ in drawn)
+        taken = set()
+        for text, ink in read:
+            missing[text] -= 1
+            taken.add(ink)
+        for (text, place), accent in drawn.items():
+            if missing[text] > 0 and not taken.intersection(self.boxes[place]):
+                missing[text] -= 1
+                yield accent
 
     def of_glyph(self, text: str, origin: tuple[float, float], box: Ink, size: float) -> Ink | None:
         """Ink of a glyph.
@@ -64,7 +94,7 @@ class PageInk:
         """
         if text in COMBINING:
             reach = _ACCENT_REACH_EM * size
-            near = [(_distance(origin, ink), ink) for char, ink in self.accents if char == text]
+            near = [(_distance(origin, accent.ink), accent.ink) for accent in self.accents if accent.text == text]
             return min((pair for pair in near if pair[0] < reach), default=(0.0, None))[1]
         candidates = self.boxes.get(_place(origin), ())
         if box[0] >= box[2]:  # an accent or a slash without advance: nothing to compare with
@@ -87,7 +117,7 @@ def measure_ink(page: pymupdf.Page) -> PageInk | None:
         return None
     by_name = _fonts_of(page)
     boxes: dict[Place, list[Ink]] = {}
-    accents: list[tuple[str, Ink]] = []
+    accents: list[Accent] = []
     for span in page.get_texttrace():
         name, size = span["font"].split("+", 1)[-1], span["size"]
         fonts = by_name.get(name)
@@ -103,7 +133,7 @@ def measure_ink(page: pymupdf.Page) -> PageInk | None:
                 ink = (x + box[0] * size, y - box[3] * size, x + box[2] * size, y - box[1] * size)
                 boxes.setdefault(_place((x, y)), []).append(ink)
                 if code > 0 and chr(code) in COMBINING:
-                    accents.append((chr(code), ink))
+                    accents.append(Accent(chr(code), ink, (x, y), size, name))
     return PageInk(boxes, accents)
 
 

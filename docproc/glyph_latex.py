@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from docproc.encodings import ACCENTS, BIG_OPERATORS, UNKNOWN_SYMBOL, glyph_meaning, is_sans
-from docproc.page_marks import FUNCTION_NAMES, Kind
+from docproc.encodings import (
+    ACCENTS,
+    BIG_OPERATORS,
+    UNKNOWN_SYMBOL,
+    glyph_meaning,
+    has_doubtful_names,
+    is_math_italic,
+    is_sans,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,11 +30,7 @@ _SCRIPT_SHIFT_EM = 0.07
 # More than this between neighbors is \quad or text.
 _MAX_GAP_EM = 0.75
 _WORD_SPACE_EM = 0.2
-# The space behind a comma of mathematics is 1/6 em.
-_THIN_GAP_EM = 0.2
 _MODELS_GAP_EM = 0.1
-# Between the name of a function and its argument stands a thin space; in a stretched line names stand further off.
-_NAME_GAP_EM = 0.5
 _OPERATORS = frozenset(
     [
         "sin",
@@ -61,9 +65,8 @@ _OPERATORS = frozenset(
         "hom",
     ]
 )
-_BINARY = frozenset("=<>≤≥≠≈≡∼∈∉⊂⊆∪∩→←↦⇒⇔↔+−±∓×·∗∘⊕⊗∧∨∖/⟶≅≃∝≪≫⊃⊇∋:*÷⊢⊨≺≻⪯⪰⊔⊓⊎⋅⋆⩽⩾≲≳≔∶⊧⊩◁▷⊲⊳")
-_MAY_LEAD = frozenset("−±∓+<>≤≥∼≈⩽⩾∗*⊢=")
-_OPEN, _CLOSE = frozenset("([{⟨⌊⌈"), frozenset(")]}⟩⌋⌉")
+# Where the font leaves a doubt it is about the sign, not about its alphabet.
+_DOUBTFUL_SIGNS = frozenset((r"\simeq", r"\bigstar", r"\triangleleft", r"\triangleright"))
 _NEGATED = {"=": r"\neq", r"\in": r"\notin"}
 _JOINED = {
     ("-", r"\rightarrow"): r"\longrightarrow", ("=", r"\Rightarrow"): r"\Longrightarrow",
@@ -87,104 +90,29 @@ class _Atom:
 
 
 def describe_glyphs(marks: Sequence[Mark]) -> tuple[str, ...]:
-    r"""LaTeX meaning of each glyph from left to right with its style: `x`, `\alpha`, `\mathbf{x}`; `?` if unknown."""
+    r"""LaTeX meaning of each glyph from left to right with its style: `x`, `\alpha`, `\mathbf{x}`; `?` if unknown.
+
+    `\mathscript{X}` is of one of the script alphabets, `\mathother{X}` of one that is none of a variable's or number's
+    but has no name.
+    """
     symbols: list[str] = []
+    has_two_italics = _has_two_italics(marks)
+    has_names = any(_meaning(mark)[0] != UNKNOWN_SYMBOL for mark in marks)
     for mark in marks:
         symbol, style = _meaning(mark)
         if mark.text == "\u0338":
             symbol = r"\not"
+        elif style == "?" and symbol in _DOUBTFUL_SIGNS:
+            symbol = UNKNOWN_SYMBOL
+        elif style == "?" and symbol.isascii() and symbol.isalpha():
+            style = r"\mathscript" if "SCRIPT" in unicodedata.name(mark.text, "") else r"\mathother"
+        elif symbol == UNKNOWN_SYMBOL and has_names and mark.text.isascii() and mark.text.isdigit():
+            symbol, style = mark.text, r"\mathother"  # of a font without a name, as the other glyphs are not
+        elif has_two_italics and _is_of_text_italic(mark, symbol, style):
+            style = r"\mathit"
         is_plain = style in ("", "?") or (style == r"\mathrm" and not (symbol.isalpha() and symbol.isascii()))
         symbols.append(symbol if is_plain else f"{style}{{{symbol}}}")
     return tuple(symbols)
-
-
-def is_whole(marks: Sequence[Mark], piece: Sequence[Mark], before_line: Mark | None) -> bool:
-    """Whether the glyphs around a formula leave no doubt that it begins and ends where it was cut.
-
-    Args:
-        marks: The whole line, from left to right.
-        piece: The formula.
-        before_line: Last mark of the line above, if the paragraph goes on from there.
-    """
-    if _balance(piece) or piece[0].is_script:
-        return False
-    first, last = piece[0], piece[-1]
-    at = next(i for i, mark in enumerate(marks) if mark is first)
-    end = next(i for i, mark in enumerate(marks) if mark is last)
-    if end - at + 1 != len(piece):
-        return False
-    if (
-        (first.text in _BINARY and first.text not in _MAY_LEAD)
-        or first.text in ",;."
-        or last.text in _BINARY
-        or last.text in ",;"
-    ):
-        return False
-    size = first.size
-    base = next((mark for mark in reversed(piece) if not mark.is_script), last)
-    if base.text in BIG_OPERATORS:
-        return False  # its operand was lost
-    if at:
-        before = marks[at - 1]
-        gap = first.x0 - before.x1
-        if before.word in FUNCTION_NAMES and gap < _NAME_GAP_EM * size:
-            return False
-        if before.text in ",;" and gap < _THIN_GAP_EM * size:
-            return False
-        if (first.text in _BINARY or before.text == ":") and (gap < 0.35 * size or _is_letter(before)):
-            return False
-        if before.kind in (Kind.DIGIT, Kind.SIGN) or before.is_math:
-            return False
-        if gap < 0.2 * size and before.text not in "([“‘—–-\"'":
-            return False
-        if before.text in "–-" and gap < 0.3 * size and (at == 1 or before.gap_before > 0.12 * size):
-            return False  # a minus sign that the text font lends
-    elif before_line is not None and (before_line.is_math or before_line.text in _BINARY):
-        return False
-    if end + 1 < len(marks):
-        after = marks[end + 1]
-        gap = after.x0 - last.x1
-        if after.text == "." and (last.text == "." or (marks[end + 2 : end + 3] and marks[end + 2].text == ".")):
-            return False  # points of an ellipsis
-        if after.text == "!" and gap < 0.2 * size:
-            return False  # a factorial, as likely as not
-        if after.text in ".,;" and marks[end + 2 : end + 3]:
-            behind = marks[end + 2]
-            if behind.is_math and behind.gap_before < 0.12 * size:
-                return False  # a point between factors
-        if (
-            after.text in ".,"
-            and end + 2 < len(marks)
-            and marks[end + 2].text.isdigit()
-            and marks[end + 2].gap_before < 1
-        ):
-            return False
-        if after.kind in (Kind.DIGIT, Kind.SIGN, Kind.OPENING) or after.is_math:
-            return False
-        if gap < 0.2 * size and after.text not in ")].,;:!?”’—–-\"'":
-            return False
-    return True
-
-
-def goes_on(piece: Sequence[Mark]) -> bool:
-    """Whether a formula at the end of a line must go on in the next: TeX breaks behind relations and operators."""
-    return piece[-1].text in _BINARY or _balance(piece) > 0
-
-
-def _is_letter(mark: Mark) -> bool:
-    return len(mark.word) == 1 and mark.text not in "aAI"
-
-
-def _balance(piece: Sequence[Mark]) -> int:
-    depth = 0
-    for mark in piece:
-        if mark.text in _OPEN:
-            depth += 1
-        elif mark.text in _CLOSE:
-            depth -= 1
-            if depth < 0:
-                return depth
-    return depth
 
 
 def write_latex(
@@ -205,7 +133,9 @@ def write_latex(
     if rules or not marks or len(marks) > 120:
         return None
     try:
-        if _has_lone_roman(marks):
+        if _has_lone_roman(marks) or _has_two_italics(marks):
+            return None
+        if any(has_doubtful_names(mark.glyph.font) for mark in marks):
             return None
         if any(_meaning(mark)[1] == r"\mathsf" for mark in marks) and is_sans(body_font):
             return None
@@ -223,6 +153,18 @@ def _has_lone_roman(marks: Sequence[Mark]) -> bool:
     if any(style == "" and symbol.isalpha() for (symbol, style), _ in styles):
         return False
     return any(style == r"\mathrm" and mark.text.isalpha() and len(mark.word) < 2 for (_, style), mark in styles)
+
+
+def _has_two_italics(marks: Sequence[Mark]) -> bool:
+    r"""Whether letters of an italic text font stand beside those of mathematics: `\mathit` or `\textit`."""
+    letters = [(mark, symbol) for mark in marks for symbol, style in (_meaning(mark),) if style == ""]
+    kinds = {is_math_italic(mark.text, mark.glyph.font) for mark, s in letters if s.isascii() and s.isalpha()}
+    return len(kinds) > 1
+
+
+def _is_of_text_italic(mark: Mark, symbol: str, style: str) -> bool:
+    is_letter = style == "" and symbol.isascii() and symbol.isalpha()
+    return is_letter and not is_math_italic(mark.text, mark.glyph.font)
 
 
 def _meaning(mark: Mark) -> tuple[str, str]:

@@ -92,6 +92,8 @@ def read_glyphs(page: pymupdf.Page, inks: PageInk | None = None) -> list[Glyph]:
                     x0, y0, x1, y1 = char["bbox"]
                     if "\uf020" <= text <= "\uf0fe" and "Symbol" in font:
                         text = SYMBOL_ENCODING.get(ord(text) - 0xF000, text)
+                    if "\ud400" <= text <= "\ud7ff" and "Math" in font:
+                        text = chr(ord(text) + 0x10000)
                     if matrix is None:
                         place = origin
                     else:
@@ -113,6 +115,16 @@ def read_glyphs(page: pymupdf.Page, inks: PageInk | None = None) -> list[Glyph]:
                         x0, y0, x1, y1 = x, y - 0.68 * size, max(x1, x + 0.45 * size), y
                     ink = Box(*known) if known is not None else None
                     glyphs.append(Glyph(text, Box(x0, y0, x1, y1), place, size, font, is_bold, is_italic, ink))
+    if inks is not None:
+        read = [
+            (glyph.text, (glyph.ink.x0, glyph.ink.y0, glyph.ink.x1, glyph.ink.y1))
+            for glyph in glyphs
+            if glyph.ink is not None and glyph.text in COMBINING
+        ]
+        for accent in inks.lost_accents(read):
+            facts = _describe_font(accent.font)
+            ink = Box(*accent.ink)
+            glyphs.append(Glyph(accent.text, ink, accent.origin, accent.size, *facts, ink))
     return glyphs
 
 

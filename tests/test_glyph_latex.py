@@ -1,12 +1,16 @@
 """LaTeX straight from glyphs: right or not at all."""
 
+from dataclasses import replace
+
 import pytest
 
 from docproc.encodings import glyph_meaning
 from docproc.font_statistics import FontRole
-from docproc.glyph_latex import describe_glyphs, is_whole, write_latex
+from docproc.formula_ends import has_strangers, is_in_brackets, is_whole
+from docproc.glyph_latex import describe_glyphs, write_latex
 from docproc.glyph_names import unicode_of_name
 from docproc.page_marks import Kind, Mark
+from docproc.page_rows import Row
 from docproc.records import Box, Glyph
 
 
@@ -114,10 +118,48 @@ def test_names_of_unencoded_glyphs(name: str, character: str) -> None:
     assert unicode_of_name(name) == character
 
 
+@pytest.mark.parametrize(("char", "font", "symbol"), [
+    ("ℎ", "NewTXMI", "h"), ("𝓁", "STIXTwoMath", r"\ell"), ("\u0304", "STIXTwoMath", r"\bar"),
+    ("ˆ", "CMR10", r"\hat"), ("x", "AntykwaTorunska-Italic", r"\mathrm{x}"), ("ε", "AntykwaTorunska-Italic", "?"),
+    ("𝒞", "STIXTwoMath", r"\mathscript{C}"), ("⊳", "txsyc", "?"), ("X", "Kp--M-Regular", r"\mathother{X}"),
+    ("L", "MLMMathSymbols10-Regular", r"\mathcal{L}")])  # fmt: skip
+def test_glyphs_that_held_up_verification(char: str, font: str, symbol: str) -> None:
+    """All from pages where an unknown or misnamed glyph kept formulas from being verified, or spoke for a wrong one."""
+    assert describe_glyphs(marks((char, font, 0))) == (symbol,)
+
+
+def test_a_digit_of_a_font_without_a_name_among_named_ones_is_of_another_alphabet() -> None:
+    r"""`p(\textsf{1})`: the sans-serif digit comes from a Type 3 font."""
+    assert describe_glyphs(marks(("p", "CMMI10", 0), ("1", "F77", 0))) == ("p", r"\mathother{1}")
+    assert describe_glyphs(marks(("1", "F77", 0))) == ("?",)
+
+
+def test_italics_of_the_text_beside_those_of_mathematics_are_named() -> None:
+    r"""`M_{\mathit{sing}}`: its letters come from the text's italic."""
+    made = marks(("𝑀", "cochMI", 0), ("si", "Cochineal-Italic", -0.2))
+    for mark in made:
+        mark.glyph = replace(mark.glyph, is_italic=True)
+    assert describe_glyphs(made) == ("M", r"\mathit{s}", r"\mathit{i}")
+    assert write_latex(made, 100.0, 10.0, []) is None
+
+
 @pytest.mark.parametrize("char", ["x", "α", "≤", "𝔄", "ℝ", "あ", "\ufffd", "", "ab"])
 def test_any_character_has_a_meaning_or_a_question_mark(char: str) -> None:
     symbol, style = glyph_meaning(char, "CMMI10", is_italic=True, is_bold=False)
     assert symbol and (style == "" or style.startswith(("\\", "?")))
+
+
+def line_with(before: str, formula: str, after: str = "") -> tuple[Row, list[Mark]]:
+    """A line of prose with a formula, and the formula's marks."""
+    made = marks((before, "CMR10", 0), (formula, "CMMI10", 0), (after, "CMR10", 0))
+    row = Row(100.0, 10.0, 0)
+    row.marks = made
+    first = len(before.replace(" ", "").replace("~", ""))
+    piece = made[first : first + len(formula)]
+    for words, part in ((before, made[:first]), (after, made[first + len(formula) :])):
+        for mark in part:
+            mark.kind, mark.word = Kind.WORD, words.strip(" ~")
+    return row, piece
 
 
 @pytest.mark.parametrize(
@@ -126,8 +168,50 @@ def test_any_character_has_a_meaning_or_a_question_mark(char: str) -> None:
 )
 def test_a_formula_without_its_operator_or_operand_is_not_whole(before: str, formula: str, whole: bool) -> None:
     """`B` of `sup B`, `∫` without its integrand: what is cut like that must never count as verified."""
-    line = marks((before + formula, "CMMI10", 0))
-    piece = line[-len(formula) :]
-    for mark in line[: -len(formula)]:
-        mark.kind, mark.word = Kind.WORD, before.strip()
-    assert is_whole(line, piece, None) is whole
+    row, piece = line_with(before, formula)
+    assert is_whole(row, piece, None, Box.around(mark.ink for mark in piece)) is whole
+
+
+@pytest.mark.parametrize(("before", "formula", "after", "whole"), [
+    ("of ", "x=y", " holds", True), ("for ", "−k", " holds", True), ("x ", "−k", " holds", False),
+    ("of ", "p", "! We", False), ("of ", "r", "~cos", False), ("of ", "T", ".", True)])  # fmt: skip
+def test_what_stands_beside_a_formula_tells_where_it_ends(before: str, formula: str, after: str, whole: bool) -> None:
+    """`p!` lost its sign, `r cos z` its factor; a minus behind a word is the formula's own."""
+    row, piece = line_with(before, formula, after)
+    assert is_whole(row, piece, None, Box.around(mark.ink for mark in piece)) is whole
+
+
+def test_cells_of_a_table_are_not_one_formula() -> None:
+    row, piece = line_with("", "q", "")
+    other = marks(("x", "CMMI10", 0))[0]
+    other.x0, other.x1 = piece[0].x1 + 30, piece[0].x1 + 35
+    row.marks.append(other)
+    assert is_whole(row, piece, None, piece[0].ink)
+    other.x0, other.x1 = piece[0].x1 + 5, piece[0].x1 + 10
+    assert not is_whole(row, piece, None, piece[0].ink)
+
+
+def test_a_fraction_bar_reaches_the_word_behind_it() -> None:
+    r"""`\frac{2.303RT}{F} \text{pH}`: the gap counts from the bar, not from the glyphs over it."""
+    row, piece = line_with("of ", "F", " pH")
+    box = Box.around(mark.ink for mark in piece)
+    assert is_whole(row, piece, None, box)
+    assert not is_whole(row, piece, None, Box(box.x0, box.y0, box.x1 + 2.0, box.y1))
+
+
+def test_brackets_on_both_sides_may_be_the_formula_s_own() -> None:
+    assert is_in_brackets(*line_with("of (", "x", ") we"))
+    assert not is_in_brackets(*line_with("of (", "x", " we"))
+
+
+def test_an_accent_over_a_formula_is_a_stranger_and_one_of_the_next_line_is_not() -> None:
+    row, piece = line_with("of ", "s", " is")
+    box = piece[0].ink
+    for y, is_found in ((box.y0 - 2.0, True), (box.y1 + 2.0, False)):
+        accent = marks(("\u20d7", "CMMI10", 0))[0]
+        ink = Box(box.x0, y - 0.5, box.x1, y + 0.5)
+        accent.glyph = replace(accent.glyph, box=ink, ink=ink)
+        accent.x0, accent.y0, accent.x1, accent.y1 = ink.x0, ink.y0, ink.x1, ink.y1
+        other = Row(y, 10.0, 0)
+        other.marks = [accent]
+        assert has_strangers([row, other], piece, box) is is_found

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from docproc.latex.accent_places import has_accents_in_place
 from docproc.latex.check import check
 from docproc.latex.evidence import Agreement, compare_with_glyphs
 from docproc.latex.hints import find_hints, is_complete
@@ -142,3 +143,62 @@ def test_what_may_lack_something_or_hold_its_number_is_not_complete(latex, is_al
     (r"\boxed{x}", None), (r"\overbrace{x}", None), (r"\begin{array}{c}\hline a\end{array}", None), ("{", None)])
 def test_rules_are_counted(latex, count):
     assert count_rules(latex) == count
+
+
+LINE = tuple((6.0 * i, 0.0, 6.0 * i + 5, 7.0, 10.0) for i in range(8))
+
+
+@pytest.mark.parametrize(("raw", "glyphs", "words"), [
+    (r"\hat{x}", ("x", r"\tilde"), r"\tilde is on the page"),
+    (r"p(1)", ("p", "(", r"\mathother{1}", ")"), "another font"),
+    ("V", (r"\mathscript{V}",), "V is script on the page"),
+    (r"\begin{matrix}x&=&4\end{matrix}", ("x", "=", "4"), "one row")])
+def test_what_the_page_contradicts_is_suspect(raw, glyphs, words):
+    verdict = judge(raw, "end", 0.99, glyphs, LINE[:len(glyphs)])
+    assert verdict.status is Status.SUSPECT
+    assert words in "; ".join(verdict.problems)
+
+
+@pytest.mark.parametrize(("raw", "glyphs"), [
+    (r"\|x\|", (r"\Vert",) * 4 + ("x",)), (r"\begin{cases}a\\b\end{cases}", (r"\{",) * 3 + ("a", "b")),
+    (r"\bar{x}+y", (r"\bar", "x", "+", "y")), (r"\bar{x}+y", ("x", r"\bar", "+", "y")),
+    (r"\mathcal{V}", (r"\mathscript{V}",)), (r"p(\mathsf{1})", ("p", "(", r"\mathother{1}", ")"))])
+def test_pieces_of_brackets_and_the_order_of_accents_contradict_nothing(raw, glyphs):
+    assert compare_with_glyphs(raw, glyphs).agreement is not Agreement.NONE
+
+
+def test_the_edge_of_a_cell_is_no_overline():
+    """A line of the table above the cell was read as part of the formula."""
+    verdict = judge(r"\overline{a\geq b}", "end", 0.99, ("a", r"\geq", "b"), LINE[:3], rule_count=0)
+    assert (verdict.latex, verdict.status) == (r"a\geq b", Status.OK)
+    assert verdict.repairs[0]["rule"] == "removed a line that the page does not draw"
+    either = judge(r"\overline{a}+\overline{b}", "end", 0.99, ("a", "+", "b"), LINE[:3], rule_count=1)
+    assert either.status is Status.SUSPECT
+    assert judge(r"\overline{a}", "end", 0.99, ("a",), LINE[:1], rule_count=1).status is Status.VERIFIED
+    assert judge(r"\overline{a}", "end", 0.99, rule_count=0).status is Status.OK  # no glyphs: a scan
+
+
+def test_what_glyphs_do_not_prove_takes_more_confidence():
+    assert judge("ab", "end", 0.6, ("a", "b"), LINE[:2]).status is Status.OK
+    assert judge(r"a\mathcal{B}", "end", 0.6, ("a", "?"), LINE[:2]).status is Status.SUSPECT
+    assert judge("ab", "end", 0.6).status is Status.OK
+
+
+X, INDEX = (10.0, 3.0, 15.0, 8.0, 10.0), (15.5, 6.0, 18.5, 11.0, 7.0)
+
+
+@pytest.mark.parametrize(("raw", "accent", "glyphs", "boxes", "is_proved"), [
+    (r"\hat{x}", (11.0, 0.0, 14.0, 2.0, 10.0), (r"\hat", "x"), (X,), True),
+    (r"\widehat{x}", (11.0, 0.0, 14.0, 2.0, 10.0), (r"\hat", "x"), (X,), False),
+    (r"\hat{x}", (9.5, 0.0, 15.5, 2.0, 10.0), (r"\hat", "x"), (X,), False),
+    (r"\widehat{x}", (9.5, 0.0, 15.5, 2.0, 10.0), (r"\hat", "x"), (X,), True),
+    (r"\vec{r}_{2}", (11.0, 0.0, 14.5, 2.0, 10.0), (r"\vec", "r", "2"), (X, INDEX), True),
+    (r"\vec{r}_{2}", (13.0, 0.0, 16.5, 2.0, 10.0), (r"\vec", "r", "2"), (X, INDEX), False),
+    (r"\vec{r_{2}}", (13.0, 0.0, 16.5, 2.0, 10.0), (r"\vec", "r", "2"), (X, INDEX), False)])
+def test_accents_must_stand_where_and_be_as_wide_as_the_latex_says(raw, accent, glyphs, boxes, is_proved):
+    assert has_accents_in_place(raw, glyphs, (accent, *boxes)) is is_proved
+
+
+def test_an_accent_that_is_not_on_the_page_is_not_proved():
+    assert not has_accents_in_place(r"\hat{x}", ("x",), (X,))
+    assert has_accents_in_place("x", ("x",), (X,))

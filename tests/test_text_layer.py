@@ -1,5 +1,9 @@
 """Glyphs, rules and figures of born-digital pages, in points of the page as displayed."""
 
+import shutil
+import subprocess
+from pathlib import Path
+
 import pymupdf
 import pytest
 
@@ -109,3 +113,21 @@ def test_codes_of_the_symbol_font_are_known() -> None:
     greek = "".join(SYMBOL_ENCODING[code] for code in b"abgD")
     assert greek == "αβγΔ"
     assert "".join(SYMBOL_ENCODING[code] for code in (0xA3, 0xA5, 0xB1, 0xCE, 0xD6, 0xE5, 0xF2)) == "≤∞±∈√∑∫"
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex")
+def test_letters_beyond_16_bits_and_accents_at_the_start_of_a_line_are_read(tmp_path: Path) -> None:
+    """MuPDF cuts `u1D713` to 16 bits, a Korean syllable, and leaves an accent out that no letter precedes."""
+    head = r"\documentclass{article}\usepackage{stix2}\pagestyle{empty}\begin{document}\noindent"
+    (tmp_path / "a.tex").write_text(head + r"$\bar{\partial}\psi=h$\end{document}", encoding="utf-8")
+    command = ["pdflatex", "-interaction=batchmode", "a.tex"]
+    made = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True)
+    if made.returncode:
+        pytest.skip("no stix2 fonts")
+    with pymupdf.open(tmp_path / "a.pdf") as document:
+        glyphs = [glyph for glyph in read_text_layer(document[0]).glyphs if not glyph.text.isspace()]
+    assert sorted(glyph.text for glyph in glyphs) == sorted(("\u0304", "𝜕", "𝜓", "=", "ℎ"))
+    accent, letter = (next(glyph for glyph in glyphs if glyph.text == text) for text in ("\u0304", "𝜕"))
+    assert accent.ink is not None
+    assert accent.ink.y1 < letter.box.y0 + 1
+    assert letter.box.x0 < accent.ink.center[0] < letter.box.x1

@@ -6,10 +6,12 @@ from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
 
-from docproc.latex.symbols import VARIANTS, Mark, glyph_marks, is_stacked, read_marks
+from docproc.latex.symbols import NAMED_ACCENTS, VARIANTS, Mark, glyph_marks, is_stacked, read_marks
 
 # Marks that belong to the sentence as often as to the formula at its edge.
 _PUNCTUATION = frozenset(",.;:")
+# Tall ones are drawn in at least so many pieces: then their number says nothing.
+_FEWEST_PIECES = {"|": 2, r"\Vert": 2, **dict.fromkeys(("(", ")", "[", "]", r"\{", r"\}"), 3)}
 _MAX_NAMED = 4
 
 
@@ -30,6 +32,8 @@ class Evidence:
     differences: tuple[str, ...] = ()
     has_its_alphabets: bool = False
     """Whether all agrees and each letter is of the very alphabet that the glyphs name: no more doubt is left."""
+    lacks_only_accents: bool = False
+    """Whether the agreement would be full if the unknown glyphs were the accents of the reading."""
 
 
 def compare_with_glyphs(latex: str, glyph_symbols: tuple[str, ...]) -> Evidence:
@@ -57,6 +61,9 @@ def compare_with_glyphs(latex: str, glyph_symbols: tuple[str, ...]) -> Evidence:
     on_page, read = Counter(mark.symbol for mark in known), Counter(mark.symbol for mark in marks)
     unsure = Counter(mark.symbol for mark in [*marks, *known] if mark.is_unsure)
     missing = _certain(on_page - read, unsure)
+    for symbol, pieces in _FEWEST_PIECES.items():
+        if read[symbol] and on_page[symbol] >= pieces * read[symbol]:
+            missing.pop(symbol, None)
     added = _certain(read - on_page, unsure)
     differences = [*_words(missing, on_page, read, "missing"), *_style_differences(known, marks)]
     # An unknown glyph may be one symbol, or a ligature of up to three letters.
@@ -66,9 +73,13 @@ def compare_with_glyphs(latex: str, glyph_symbols: tuple[str, ...]) -> Evidence:
         return Evidence(Agreement.NONE, tuple(differences[:_MAX_NAMED]))
     is_exact = on_page == read or (on_page - read).keys() | (read - on_page).keys() <= unsure.keys()
     if not is_exact or added or has_other_variant or unknown > (read - on_page).total():
-        return Evidence(Agreement.PARTIAL)
-    if not is_stacked(latex) and [m.symbol for m in known if not unsure[m.symbol]] != [
-            m.symbol for m in marks if not unsure[m.symbol]]:
+        rest = (on_page - read).keys() | (read - on_page).keys()
+        is_of_accents = not has_other_variant and unknown <= (read - on_page).total()
+        return Evidence(Agreement.PARTIAL, lacks_only_accents=is_of_accents and rest <= unsure.keys() | NAMED_ACCENTS)
+    # An accent stands over its letter: which of both comes first from left to right means nothing.
+    unordered = unsure.keys() | NAMED_ACCENTS
+    if not is_stacked(latex) and [m.symbol for m in known if m.symbol not in unordered] != [
+            m.symbol for m in marks if m.symbol not in unordered]:
         return Evidence(Agreement.NONE, ("the symbols stand in another order on the page",))
     return Evidence(Agreement.FULL, (), has_its_alphabets)
 
@@ -95,7 +106,10 @@ def _style_differences(known: list[Mark], marks: list[Mark]) -> list[str]:
     """Letters that the page sets in an alphabet (bold, script…) which the reading does not know of."""
     page = Counter((mark.symbol, mark.style) for mark in known if mark.style)
     read = Counter((mark.symbol, mark.style) for mark in marks if mark.style)
-    return [f"{symbol} is {style} on the page" for symbol, style in (page - read)]
+    foreign = Counter(mark.symbol for mark in known if mark.alphabet == "other" and mark.symbol.isdigit())
+    styled = Counter(mark.symbol for mark in marks if mark.style or mark.alphabet)
+    return [f"{symbol} is {style} on the page" for symbol, style in (page - read)] + [
+        f"{symbol} is of another font on the page" for symbol in foreign - styled]
 
 
 def _slanted(marks: list[Mark]) -> Counter[str]:

@@ -13,9 +13,12 @@ from docproc.latex.write import Writer
 
 _OPEN = frozenset(("(", "["))
 _CLOSE = frozenset((")", "]"))
-_ENDS_WITH = frozenset(("=", "+", r"\cdot", r"\times", r"\leq", r"\geq", r"\neq", r"\in", r"\subset", r"\subseteq"))
+_ENDS_WITH = frozenset((
+    "=", "+", "/", r"\cdot", r"\times", r"\leq", r"\geq", r"\neq", r"\in", r"\subset", r"\subseteq",
+))  # fmt: skip
 _STACKS = frozenset((r"\substack", r"\shortstack", r"\subarray", r"\atop", r"\underset", r"\overset", r"\xrightarrow"))
 _MIN_REPEATS, _MAX_UNIT = 5, 20
+_BARE = frozenset(("matrix", "array"))
 _WRITER = Writer(is_look=True)
 _LABEL = r"\(\d+(?:\.\d+)*[a-z]?\)"
 _NUMBER = re.compile(rf"^(?:\\begin\{{[a-z]+\}}&?)?{_LABEL}|(?<![a-zA-Z]){_LABEL}(?:\\end\{{[a-z]+\}})?[.,]?$")
@@ -49,6 +52,8 @@ def find_hints(latex: str) -> tuple[str, ...]:
     if _has_stray_row_end(source):
         hints.append(r"a row ends (\\) outside an environment")
     hints += _ragged(source)
+    if len(items) == 1 and isinstance(items[0], Environment) and items[0].name in _BARE and len(items[0].rows) == 1:
+        hints.append("a matrix of one row without brackets")
     tail = repeated_tail(split_latex(latex))
     if tail:
         hints.append(f"{REPEATS} {tail} times")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from docproc.latex.accent_places import has_accents_in_place
 from docproc.latex.canonical import canonical
 from docproc.latex.check import check
 from docproc.latex.confusions import settle_by_glyphs
@@ -11,11 +12,14 @@ from docproc.latex.evidence import Agreement, compare_with_glyphs
 from docproc.latex.hints import REPEATS, find_hints, is_complete
 from docproc.latex.places import Placing, Rect, compare_places
 from docproc.latex.repair import UNWRAPPED, is_wrapped, repair
-from docproc.latex.rules import count_rules
+from docproc.latex.rules import count_rules, draws_too_much, settle_by_rules
 from docproc.records import Status
 
 # A reading less sure than this is doubtful whatever else speaks for it.
 DOUBT_BELOW = 0.5
+# Where a page has glyphs and they do not prove it in full: of those between both limits half are wrong
+# (benchmarks/verification.py).
+UNPROVEN_DOUBT_BELOW = 0.7
 # Glyphs prove which symbols there are and roughly where; the rest is the recogniser's own certainty.
 VERIFIED_FROM = 0.9
 _STOPPED = {"length": "the recogniser ran on until its limit", "repetition": "the recogniser repeated itself",
@@ -83,7 +87,11 @@ def judge(
         if not checked.is_valid:
             return Verdict(canonical(latex_raw), Status.INVALID, broken.problems)
     evidence = compare_with_glyphs(latex, glyph_symbols)
-    settled = settle_by_glyphs(latex, glyph_symbols) if evidence.agreement is Agreement.NONE else None
+    settled = None
+    if evidence.agreement is Agreement.NONE:
+        settled = settle_by_glyphs(latex, glyph_symbols)
+    elif evidence.agreement is Agreement.FULL and draws_too_much(latex, rule_count):
+        settled = settle_by_rules(latex, rule_count)
     if settled is not None:
         rule, after = settled
         repairs = (*repairs, {"before": latex, "rule": rule, "after": after})
@@ -92,16 +100,20 @@ def judge(
         evidence = compare_with_glyphs(latex, glyph_symbols)
     changes = [step["rule"] for step in repairs if not step["rule"].startswith(UNWRAPPED)]
     placing = Placing(False)
-    if evidence.agreement is Agreement.FULL and glyph_boxes is not None:
+    if (evidence.agreement is Agreement.FULL or evidence.lacks_only_accents) and glyph_boxes is not None:
         placing = compare_places(latex, glyph_symbols, glyph_boxes, is_display=is_display)
     problems = [*evidence.differences, *placing.differences, *find_hints(latex)]
+    if evidence.agreement is not Agreement.UNKNOWN and draws_too_much(latex, rule_count):
+        problems.append("the LaTeX draws a line over or under symbols that is not on the page")
     if evidence.agreement is not Agreement.FULL:
         problems += [f"repaired: {rule}" for rule in changes]
-    if confidence < DOUBT_BELOW:
+    is_unproven = evidence.agreement is not Agreement.UNKNOWN and not evidence.has_its_alphabets
+    if confidence < (UNPROVEN_DOUBT_BELOW if is_unproven else DOUBT_BELOW):
         problems.append(f"confidence is only {confidence:.2f}")
     if problems:
         return Verdict(latex, Status.SUSPECT, tuple(problems), checked.mathml, repairs)
     is_verified = placing.is_known and confidence >= VERIFIED_FROM and not changes and is_complete(latex)
     has_its_rules = rule_count is None or rule_count == count_rules(latex)
     is_verified = is_verified and evidence.has_its_alphabets and has_its_rules
+    is_verified = is_verified and has_accents_in_place(latex, glyph_symbols, glyph_boxes or ())
     return Verdict(latex, Status.VERIFIED if is_verified else Status.OK, (), checked.mathml, repairs)

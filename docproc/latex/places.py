@@ -9,7 +9,7 @@ from statistics import median
 
 from docproc.encodings import glyph_meaning
 from docproc.latex.layout import InkBox, lay_out
-from docproc.latex.symbols import VARIANTS, glyph_marks
+from docproc.latex.symbols import NAMED_ACCENTS, VARIANTS, glyph_marks, is_stacked
 
 Rect = tuple[float, float, float, float, float]
 """Left, top, right, bottom of a glyph's ink and the size of its font; any unit, y grows downwards."""
@@ -27,6 +27,12 @@ MIN_APART_EM = 0.25
 # Fewer glyphs than this share to compare, and nothing is said.
 _FONT = "CMSY10"
 _MIN_SHARE = 0.6
+# Accents and radicals stand where their letters do.
+_PLACED_BY_OTHERS = NAMED_ACCENTS | {r"\sqrt"}
+# Glyphs of one line are of one size; fonts that are mixed differ by 0.05.
+_MAX_SIZE_RATIO_OF_LINE = 1.12
+# A comma's middle is 0.35 em below a bracket's. Usual brackets are 1.0 em tall, those of `\big` 1.2.
+_MAX_RISE_OF_LINE_EM, _MAX_HEIGHT_OF_LINE_EM = 0.5, 1.12
 _MAX_PAIRS_OF_A_NAME = 40
 # Shapes that differ least between fonts; signs and arrows have heights of their own in each.
 _GREEK_NAMES = """
@@ -63,7 +69,10 @@ def compare_places(
     Returns:
         Glyphs that stand higher or lower, or are larger or smaller, than the layout says.
     """
-    if len(glyph_symbols) == 1:
+    # Where nothing is off the line, the order of the glyphs, which agrees, is their whole place.
+    is_flat = "_" not in latex and "^" not in latex and not is_stacked(latex)
+    own = [(s, box) for s, box in zip(glyph_symbols, glyph_boxes, strict=True) if s not in _PLACED_BY_OTHERS]
+    if len(own) <= 1 or (is_flat and _is_line(own)):
         return Placing(True)
     placing = _compare(latex, glyph_symbols, glyph_boxes, is_display)
     if placing.differences and r"\frac" in latex:
@@ -73,11 +82,23 @@ def compare_places(
     return placing
 
 
+def _is_line(glyphs: Sequence[tuple[str, Rect]]) -> bool:
+    """Whether glyphs of one size stand beside each other, brackets no taller than usual."""
+    sizes = [box[4] for _, box in glyphs]
+    middles = [_middle(box) for _, box in glyphs]
+    return (
+        0 < max(sizes) < _MAX_SIZE_RATIO_OF_LINE * min(sizes)
+        and max(middles) - min(middles) < _MAX_RISE_OF_LINE_EM * max(sizes)
+        and all(box[3] - box[1] < _MAX_HEIGHT_OF_LINE_EM * box[4] for _, box in glyphs)
+    )
+
+
 def _compare(latex: str, glyph_symbols: Sequence[str], glyph_boxes: Sequence[Rect], is_display: bool) -> Placing:
     boxes = lay_out(latex, is_display=is_display)
     pairs = _pair(boxes, glyph_symbols, glyph_boxes) if boxes else []
     shaped = [pair for pair in pairs if (pair[0].isalnum() and pair[0].isascii()) or pair[0] in _GREEK]
-    if len(pairs) < _MIN_SHARE * len(glyph_symbols) or len(shaped) < 2:
+    placed = sum(symbol not in _PLACED_BY_OTHERS for symbol in glyph_symbols)
+    if len(pairs) < _MIN_SHARE * placed or len(shaped) < 2:
         return Placing(False)
     scale = median(page[4] / box.em for _, box, page in shaped)
     if min(page[4] for _, _, page in shaped) <= 0 or not _are_as_tall(pairs, scale):

@@ -7,6 +7,7 @@ from docproc.latex.nodes import children
 from docproc.latex.tree import Command, LatexError, Node, Symbol, parse
 
 _ONE = frozenset((r"\frac", r"\sqrt", r"\overline", r"\underline"))
+_LINES = (r"\overline", r"\underline")
 # Drawn by rules, by glyphs or by both, as the fonts go.
 _UNSURE = (r"\boxed", r"\fbox", r"\cancel", r"\bcancel", r"\xcancel", r"\over", r"\under", r"\x", r"\rule", r"\cfrac",
            r"\genfrac")  # fmt: skip
@@ -26,6 +27,53 @@ def count_rules(latex: str) -> int | None:
         return _count(fold(parse(latex).items))
     except LatexError:
         return None
+
+
+def draws_too_much(latex: str, rule_count: int | None) -> bool:
+    r"""Whether an `\overline` or `\underline` has no rule on the page: the edge of a table cell, read as part of it.
+
+    Fraction bars and radicals are left out: some producers draw them otherwise.
+    """
+    if rule_count is None or not any(line in latex for line in _LINES):
+        return False
+    drawn = count_rules(latex)
+    return drawn is not None and drawn > rule_count
+
+
+def settle_by_rules(latex: str, rule_count: int | None) -> tuple[str, str] | None:
+    """Take a line off that the page does not draw.
+
+    Args:
+        latex: A reading that `draws_too_much`.
+        rule_count: Horizontal rules of the page.
+
+    Returns:
+        The rule in words and the formula without the line; None if more than one formula draws as much as the page.
+    """
+    found = []
+    for line in _LINES:
+        at = latex.find(line + "{")
+        while at >= 0:
+            inside = at + len(line)
+            end = _closing(latex, inside)
+            found.append(f"{latex[:at]}{latex[inside:end]}{latex[end:]}")
+            at = latex.find(line + "{", inside)
+    found = [one for one in found if count_rules(one) == rule_count]
+    return ("removed a line that the page does not draw", found[0]) if len(found) == 1 else None
+
+
+def _closing(latex: str, at: int) -> int:
+    """Index behind the brace that closes the one at `at`."""
+    depth = 0
+    while at < len(latex):
+        if latex[at] == "\\":
+            at += 1
+        else:
+            depth += {"{": 1, "}": -1}.get(latex[at], 0)
+        at += 1
+        if not depth:
+            break
+    return at
 
 
 def _count(items: list[Node]) -> int | None:

@@ -38,11 +38,17 @@ _SAME_GLYPH = {r"\|": r"\Vert", r"\varGamma": r"\Gamma", r"\varDelta": r"\Delta"
                r"\vartriangleright": r"\triangleright"}
 _STYLES = {"bf": "bold", "bm": "bold", "cal": "script", "scr": "script", "bb": "blackboard", "frak": "fraktur"}
 _GLYPH_STYLES = {r"\mathbf": "bold", r"\bm": "bold", r"\mathcal": "script", r"\mathscr": "script",
-                 r"\mathbb": "blackboard", r"\mathfrak": "fraktur"}
-_ALPHABETS = {"cal": "cal", "scr": "scr", "sf": "sf", "tt": "tt", "it": "it", "rm": "rm", "op": "rm", "op*": "rm"}
+                 r"\mathbb": "blackboard", r"\mathfrak": "fraktur", r"\mathscript": "script"}
+_ALPHABETS = {"cal": "cal", "scr": "scr", "sf": "sf", "tt": "tt", "it": "it", "rm": "rm", "op": "rm", "op*": "rm",
+              "other": "other"}
 _STYLED = re.compile(r"(\\[a-z]+)\{(.*)\}$")
 _TOKEN = re.compile(r"\\[A-Za-z]+|\\.|.", re.DOTALL)
-_ACCENT_NAMES = frozenset(f"\\{name}" for name in ACCENTS.split())
+ACCENT_NAMES = frozenset(f"\\{name}" for name in ACCENTS.split())
+WIDE_ACCENTS = frozenset((r"\widehat", r"\widetilde", r"\widecheck"))
+# Wide accents are glyphs of the same names; those of one glyph each are told by the page.
+_NARROW = {r"\widehat": r"\hat", r"\widetilde": r"\tilde", r"\widecheck": r"\check"}
+NAMED_ACCENTS = frozenset((r"\hat", r"\tilde", r"\bar", r"\vec", r"\dot", r"\ddot", r"\check", r"\acute", r"\grave",
+                            r"\breve", r"\mathring"))
 _WORD_MARKS = frozenset("-'`\"")
 _ARROW_PIECES = ("-", "=", r"\rightarrow", r"\leftarrow", r"\Rightarrow", r"\Leftarrow", r"\mapsto")
 
@@ -115,7 +121,7 @@ def _is_stacked(items: list[Node]) -> bool:
     for item in items:
         if isinstance(item, Environment):
             return True
-        if isinstance(item, Command) and item.name not in _ACCENT_NAMES and item.args:
+        if isinstance(item, Command) and item.name not in ACCENT_NAMES and item.args:
             if item.name not in (r"\sqrt", r"\overline", r"\underline", r"\boxed") or item.option is not None:
                 return True
             if _is_stacked(item.args[0].items):
@@ -180,9 +186,10 @@ def _walk_symbol(item: Symbol, out: list[Mark], is_tall: bool) -> None:
 def _walk_command(item: Command, out: list[Mark], is_tall: bool) -> None:
     if item.name == r"\binom":
         out.append(Mark("(", "", True))
-    elif (item.name == r"\sqrt" or item.name in _ACCENT_NAMES or item.name.startswith((r"\x", r"\over", r"\under"))) \
+    elif (item.name == r"\sqrt" or item.name in ACCENT_NAMES or item.name.startswith((r"\x", r"\over", r"\under"))) \
             and item.name not in (r"\overline", r"\underline", r"\overset", r"\underset"):
-        out.append(Mark(item.name, "", True))
+        accent = _NARROW.get(item.name, item.name)
+        out.append(Mark(accent, "", accent not in NAMED_ACCENTS))
         if "arrow" in item.name:  # drawn in as many pieces as it needs
             out.extend(Mark(piece, "", True) for piece in _ARROW_PIECES * 8)
     if item.option is not None:
