@@ -1,6 +1,8 @@
 """Threads that read at once on a CPU read what one reads, and end together."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -36,6 +38,17 @@ def reader() -> Reader:
 @pytest.fixture(scope="module")
 def crops() -> list[np.ndarray]:
     return sorted(formula_pictures() * 3, key=cells)
+
+
+class OneAfterTheOther(ThreadPoolExecutor):
+    """Begins a lane when the one before has ended and its end has been noticed."""
+
+    def submit(self, lane: Callable, /, *args: object) -> Future:
+        def late() -> None:
+            time.sleep(0.2)
+            lane(*args)
+
+        return super().submit(late)
 
 
 def read(lanes: Lanes | Reader, layout: Layout, crops: list[np.ndarray], rows: int = 8) -> list[Decoded]:
@@ -88,6 +101,26 @@ def test_who_stops_asking_stops_the_lanes(reader: Reader, crops: list[np.ndarray
     asked.close()
     assert first[0] in range(len(crops))
     assert len(read(lanes, reader.layout, crops)) == len(crops)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_a_lane_that_begins_late_has_its_own_share(reader: Reader, crops: list[np.ndarray]) -> None:
+    lanes = Lanes(reader)
+    lanes._pool = OneAfterTheOther(1)
+    asked: list[tuple[int, int]] = []
+
+    def noting(inner: Reader) -> Callable[..., Iterator[tuple[int, Decoded]]]:
+        def read(pictures: list, limits: list, rows: int, cache_tokens: int) -> Iterator[tuple[int, Decoded]]:
+            asked.append((rows, cache_tokens))
+            return Reader.read(inner, pictures, limits, rows, cache_tokens)
+
+        return read
+
+    for each in lanes.readers:
+        each.read = noting(each)  # type: ignore[method-assign]
+    assert len(read(lanes, reader.layout, crops, rows=8)) == len(crops)
+    del reader.read
+    assert asked == [(4, 4 * 256)] * 2
 
 
 def test_crops_are_dealt_by_cost() -> None:

@@ -23,7 +23,8 @@ def writer() -> Writer:
     shapes = {label: [stroke((0, 0), (10, 10), (0, 10))] for label in "xab()1"} | {"-": [stroke((0, 0), (12, 0))]}
     strokes = [s for parts in shapes.values() for s in parts]
     symbols = [(label, [i]) for i, label in enumerate(shapes)]
-    drawn = {label: [[stroke((0, 0), (4, 9), (8, 0))]] for label in (r"\psi", r"\mathcalD", r"\{", r"\sim", "R", "h")}
+    rare = (r"\psi", r"\mathcalD", r"\{", r"\sim", "R", "h", "|")
+    drawn = {label: [[stroke((0, 0), (4, 9), (8, 0))]] for label in rare}
     return Writer(Library([Ink("x", strokes, symbols, "somebody/1")], drawn), random.Random(3))
 
 
@@ -32,7 +33,8 @@ def writer() -> Writer:
     [
         (r"\psi(x)", 4),
         (r"\left(\frac{a}{b}\right)", 5),
-        (r"\left.\frac{a}{b}\right|_{x}", None),  # nobody wrote a |
+        (r"\left.\frac{a}{b}\right|_{x}", 5),
+        (r"\left[a\right]", None),  # nobody wrote a [
         (r"\hat{x}", 2),
         (r"\vec{x}", 3),
         (r"\ddot{x}", 3),
@@ -54,9 +56,13 @@ def test_constructs_are_written(writer: Writer, latex: str, strokes: int | None)
     assert (None if found is None else len(found)) == strokes
 
 
-def test_brackets_are_as_tall_as_what_they_hold(writer: Writer) -> None:
-    left, *inside, right = writer.write(split_target(r"\left(\frac{a}{b}\right)")) or []
-    body = np.concatenate(inside)
+@pytest.mark.parametrize(
+    "latex", [r"\left(\frac{a}{b}\right)", r"\left|\frac{a}{b}\right|", r"\begin{vmatrix}a\\b\end{vmatrix}"]
+)
+def test_brackets_are_as_tall_as_what_they_hold(writer: Writer, latex: str) -> None:
+    strokes = writer.write(split_target(latex)) or []
+    left, right = (chosen(strokes, key=lambda s: s[:, 0].mean()) for chosen in (min, max))
+    body = np.concatenate([s for s in strokes if s is not left and s is not right])
     for bracket in (left, right):
         assert bracket[:, 1].min() < body[:, 1].min()
         assert bracket[:, 1].max() > body[:, 1].max()

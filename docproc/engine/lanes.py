@@ -34,7 +34,7 @@ class Lanes:
         """Divide the threads that PyTorch may use here over lanes."""
         import torch
 
-        threads = 1 if reader.decoder.device.type == "cuda" else torch.get_num_threads()
+        threads = torch.get_num_threads() if reader.decoder.device.type == "cpu" else 1
         self.readers = [reader, *(reader.sibling() for _ in range(min(LANES_AT_MOST, threads) - 1))]
         self._threads_a_lane = max(1, threads // len(self.readers))
 
@@ -62,13 +62,14 @@ class Lanes:
         if count == 1:
             yield from self.readers[0].read(pictures, limits, rows, cache_tokens)
             return
+        share = rows // count, cache_tokens // count
         found: SimpleQueue[tuple[int, Decoded] | BaseException | None] = SimpleQueue()
         is_over = threading.Event()
 
         def lane(reader: Reader, part: list[int]) -> None:
             try:
                 chosen = [pictures[i] for i in part], [limits[i] for i in part]
-                for index, row in reader.read(*chosen, rows // count, cache_tokens // count):
+                for index, row in reader.read(*chosen, *share):
                     if is_over.is_set():
                         return
                     found.put((part[index], row))
@@ -79,11 +80,12 @@ class Lanes:
 
         parts = deal([picture.cells for picture in pictures], count)
         running = [self._pool.submit(lane, *job) for job in zip(self.readers, parts, strict=False)]
+        unfinished = count
         try:
-            while count:
+            while unfinished:
                 item = found.get()
                 if item is None:
-                    count -= 1
+                    unfinished -= 1
                 elif isinstance(item, BaseException):
                     raise item
                 else:

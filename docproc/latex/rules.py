@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from docproc.latex.looks import fold
 from docproc.latex.nodes import children
+from docproc.latex.tokens import join_tokens, split_latex
 from docproc.latex.tree import Command, LatexError, Node, Symbol, parse
 
 _ONE = frozenset((r"\frac", r"\sqrt", r"\overline", r"\underline"))
@@ -32,7 +33,7 @@ def count_rules(latex: str) -> int | None:
 def draws_too_much(latex: str, rule_count: int | None) -> bool:
     r"""Whether an `\overline` or `\underline` has no rule on the page: the edge of a table cell, read as part of it.
 
-    Fraction bars and radicals are left out: some producers draw them otherwise.
+    A formula without such a line is left alone: some producers draw fraction bars and radicals otherwise.
     """
     if rule_count is None or not any(line in latex for line in _LINES):
         return False
@@ -50,30 +51,10 @@ def settle_by_rules(latex: str, rule_count: int | None) -> tuple[str, str] | Non
     Returns:
         The rule in words and the formula without the line; None if more than one formula draws as much as the page.
     """
-    found = []
-    for line in _LINES:
-        at = latex.find(line + "{")
-        while at >= 0:
-            inside = at + len(line)
-            end = _closing(latex, inside)
-            found.append(f"{latex[:at]}{latex[inside:end]}{latex[end:]}")
-            at = latex.find(line + "{", inside)
-    found = [one for one in found if count_rules(one) == rule_count]
+    tokens = split_latex(latex)
+    shorter = {join_tokens([*tokens[:i], *tokens[i + 1 :]]) for i, token in enumerate(tokens) if token in _LINES}
+    found = [one for one in shorter if count_rules(one) == rule_count]
     return ("removed a line that the page does not draw", found[0]) if len(found) == 1 else None
-
-
-def _closing(latex: str, at: int) -> int:
-    """Index behind the brace that closes the one at `at`."""
-    depth = 0
-    while at < len(latex):
-        if latex[at] == "\\":
-            at += 1
-        else:
-            depth += {"{": 1, "}": -1}.get(latex[at], 0)
-        at += 1
-        if not depth:
-            break
-    return at
 
 
 def _count(items: list[Node]) -> int | None:

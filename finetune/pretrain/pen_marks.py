@@ -29,43 +29,17 @@ SPACES = {r"\quad": 1.8, r"\qquad": 3.0, "~": 0.6}
 NAMED = frozenset(
     rf"\{name}"
     for name in [
-        "ln",
-        "exp",
-        "max",
-        "min",
-        "det",
-        "dim",
-        "ker",
-        "sup",
-        "inf",
-        "arg",
-        "deg",
-        "gcd",
-        "cosh",
-        "sinh",
-        "tanh",
-        "cot",
-        "sec",
+        "ln", "exp", "max", "min", "det", "dim", "ker", "sup", "inf",
+        "arg", "deg", "gcd", "cosh", "sinh", "tanh", "cot", "sec",
     ]
-)
+)  # fmt: skip
 COMPOSED = frozenset(
     rf"\{name}"
     for name in [
-        "cdot",
-        "circ",
-        "otimes",
-        "oplus",
-        "hbar",
-        "mapsto",
-        "approx",
-        "subseteq",
-        "simeq",
-        "cong",
-        "wedge",
-        "vee",
-        "setminus",
+        "cdot", "circ", "otimes", "oplus", "hbar", "mapsto", "approx",
+        "subseteq", "simeq", "cong", "wedge", "vee", "setminus",
     ]
-)
+)  # fmt: skip
 
 
 def accent(command: str, width: float, line: Callable[[float], list[Stroke]], rng: random.Random) -> list[Stroke]:

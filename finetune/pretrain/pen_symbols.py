@@ -19,59 +19,15 @@ from finetune.pretrain.ink import Stroke
 Drawn = dict[str, list[list[Stroke]]]
 """Label to several drawings of it, each some strokes in a unit of its own, y downwards."""
 
-# Greek letters in the order of the font `greeks`, `a` the first.
+# Greek letters in the order of the font `greeks`, `a` and `A` the first; empty where a Latin letter looks the same.
 _GREEK = [
-    "alpha",
-    "beta",
-    "gamma",
-    "delta",
-    "varepsilon",
-    "zeta",
-    "eta",
-    "vartheta",
-    "iota",
-    "kappa",
-    "lambda",
-    "mu",
-    "nu",
-    "xi",
-    "-",
-    "pi",
-    "rho",
-    "sigma",
-    "tau",
-    "upsilon",
-    "varphi",
-    "chi",
-    "psi",
-    "omega",
-]
+    "alpha", "beta", "gamma", "delta", "varepsilon", "zeta", "eta", "vartheta", "iota", "kappa", "lambda", "mu",
+    "nu", "xi", "", "pi", "rho", "sigma", "tau", "upsilon", "varphi", "chi", "psi", "omega",
+]  # fmt: skip
 _GREEK_CAPITALS = [
-    "-",
-    "-",
-    "Gamma",
-    "Delta",
-    "-",
-    "-",
-    "-",
-    "Theta",
-    "-",
-    "-",
-    "Lambda",
-    "-",
-    "-",
-    "Xi",
-    "-",
-    "Pi",
-    "-",
-    "Sigma",
-    "-",
-    "Upsilon",
-    "Phi",
-    "-",
-    "Psi",
-    "Omega",
-]  # those that look like Latin ones have no name
+    "", "", "Gamma", "Delta", "", "", "", "Theta", "", "", "Lambda", "",
+    "", "Xi", "", "Pi", "", "Sigma", "", "Upsilon", "Phi", "", "Psi", "Omega",
+]  # fmt: skip
 # Places in the font `mathlow`.
 _SIGNS = {
     ":": "prod", ";": "sum", "?": "neq", "@": "equiv", "^": "propto", "d": "subset", "e": "cup", "f": "supset",
@@ -104,7 +60,7 @@ def hershey_symbols() -> Drawn:
     add("scripts", [("l", r"\ell")])
     add("scripts", ((c, rf"\mathcal{c}") for c in string.ascii_uppercase))
     for signs, names in ((string.ascii_lowercase, _GREEK), (string.ascii_uppercase, _GREEK_CAPITALS)):
-        add("greeks", ((c, "\\" + name) for c, name in zip(signs, names, strict=False) if name != "-"))
+        add("greeks", ((c, "\\" + name) for c, name in zip(signs, names, strict=False) if name))
     add("mathlow", ((c, "\\" + name) for c, name in _SIGNS.items()))
     add("rowmans", [("~", r"\sim"), ("<", r"\langle"), (">", r"\rangle")])
     return drawn

@@ -337,11 +337,8 @@ class Writer:
 
     def _enclosed(self, body: _Box, left: str, right: str) -> _Box:
         """A box between delimiters of its height; an empty one is left out."""
-        for label in (left, right):
-            if label:
-                side = self._stretched(label, body)
-                body = self._beside(side, body) if label is left else self._beside(body, side)
-        return body
+        row = self._beside(self._stretched(left, body), body) if left else body
+        return self._beside(row, self._stretched(right, body)) if right else row
 
     def _stretched(self, label: str, body: _Box) -> _Box:
         side = self._symbol(label)
