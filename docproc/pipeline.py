@@ -20,11 +20,12 @@ from docproc.database import check_whole
 from docproc.documents import expand_inputs, file_sha256, path_text
 from docproc.errors import ExitCode, OutputError
 from docproc.finding import DocumentFacts, DocumentTask, PageTask, work
+from docproc.heap import hold_freed_memory, return_freed_memory
 from docproc.output_lock import only_run
 from docproc.records import Failure, FoundPage
 from docproc.store import FormulaStore
 from docproc.trace import Trace
-from docproc.workers import Budget, Lost, WorkerPool, return_large_blocks, worker_count
+from docproc.workers import Budget, Lost, WorkerPool, worker_count
 
 if TYPE_CHECKING:
     from docproc.options import RunOptions
@@ -115,7 +116,7 @@ def run(paths: Sequence[Path], options: RunOptions, recognizer: RunRecognizer, p
         OutputError: The output folder or database cannot be written.
     """
     begun = time.monotonic()
-    return_large_blocks()
+    hold_freed_memory()
     summary = RunSummary()
     files, missing = expand_inputs(paths)
     _make_folder(options.output)
@@ -306,6 +307,7 @@ def _finish_window(
         page.document.unfinished.discard(page.number)
         if not page.document.unfinished:
             _finish_document(page.document, options, store, summary)
+    return_freed_memory()
 
 
 def _result(page: _PlannedPage) -> FoundPage | Failure:

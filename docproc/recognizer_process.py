@@ -10,8 +10,9 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, Self
 
 from docproc.errors import DependencyError, DocprocError
+from docproc.heap import hold_freed_memory, return_freed_memory
 from docproc.recognition import BatchLostError, OutOfMemoryError
-from docproc.workers import REAPING_SECONDS, death_of, end_with_parent, name_process, return_large_blocks
+from docproc.workers import REAPING_SECONDS, death_of, end_with_parent, name_process
 
 if TYPE_CHECKING:
     import numpy as np
@@ -146,7 +147,7 @@ class _EndedError(Exception):
 def _serve(connection: Connection, make: Callable[[Any], Qwen2VLRecognizer], options: Any) -> None:
     """Main of the process: answer questions until the parent goes away."""
     name_process("docproc-read")
-    return_large_blocks()
+    hold_freed_memory()
     threading.Thread(target=end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     recognizer = make(options)
@@ -162,6 +163,7 @@ def _serve(connection: Connection, make: Callable[[Any], Qwen2VLRecognizer], opt
                 for reading in recognizer.read(*arguments):
                     connection.send(("reading", reading))
                 connection.send(("end", None))
+                return_freed_memory()
         except OutOfMemoryError:
             connection.send(("memory", None))
         except DocprocError as error:

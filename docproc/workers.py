@@ -6,7 +6,6 @@ A worker reads foreign files, so it is confined first (sandbox.py).
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import multiprocessing
 import os
 import queue
@@ -20,6 +19,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+from docproc.heap import hold_freed_memory, return_freed_memory
 from docproc.sandbox import confine, limit_processor_time, limit_resources
 
 # How often the dispatcher looks at deadlines.
@@ -30,9 +30,6 @@ _TASKS_A_WORKER = 300
 # So does one that still holds as much when its task is done: a hostile page can leave memory in small pieces that are
 # never given back. Between two pages a process holds some 150 MiB, with the OCR 340, after A4 at 450 dpi too.
 _KEPT_BYTES = 1 << 30
-# glibc hands larger blocks back to the system when they are freed. Left alone it raises the limit to 32 MiB by and by,
-# and pictures of pages then leave holes between small blocks: 45 MiB over 1,000 pages, with MuPDF's store (finding.py).
-_M_MMAP_THRESHOLD, _MMAP_FROM_BYTES = -3, 1 << 20
 REAPING_SECONDS = 20.0
 """How long to wait for the exit code of a process that closed its pipe: freeing its memory takes a while on a busy
 machine, and the code tells a kill from a crash."""
@@ -227,7 +224,7 @@ def worker_count(asked: int) -> int:
 def _serve(connection: Connection, function: Callable[[Any], Any], memory_bytes: int, timeout_seconds: float) -> None:
     """Main of a worker: one task, one result, until the parent goes away."""
     name_process("docproc-page")
-    return_large_blocks()
+    hold_freed_memory()
     threading.Thread(target=end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     limit_resources(memory_bytes)
@@ -244,6 +241,7 @@ def _serve(connection: Connection, function: Callable[[Any], Any], memory_bytes:
             result = Lost(f"it needs more than the {memory_bytes / 2**30:.1f} GiB a page may take")
         except Exception as error:  # a page that fails is a value
             result = Lost(f"{type(error).__name__}: {str(error).strip() or 'no reason given'}".splitlines()[0])
+        return_freed_memory()  # what is left then is what the parent looks at
         try:
             connection.send(result)
         except OSError:
@@ -271,12 +269,6 @@ def resident_bytes(process_id: int | str) -> int:
     except OSError:
         return 0
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
-
-
-def return_large_blocks() -> None:
-    """Let this process give large blocks of memory back as soon as they are free; nothing where there is no glibc."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _MMAP_FROM_BYTES)
 
 
 def death_of(exit_code: int | None) -> str:
