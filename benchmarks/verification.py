@@ -89,20 +89,51 @@ def is_same(latex: str, truth: str) -> bool:
 
 
 class Stopwatch:
-    """Adds up the seconds that functions take."""
+    """Seconds of the parts of a run: of reading by the wall, of judging by this thread's processor time.
+
+    One window is judged while another is read, so that the wall would count both twice.
+    """
 
     def __init__(self) -> None:
         """Begin at zero."""
         self.seconds: Counter[str] = Counter()
+        self._again: set[int] = set()
 
-    def around(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    def judging(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function, timed."""
 
         def timed(*arguments: Any, **options: Any) -> Any:
-            begun = time.perf_counter()
+            begun = time.thread_time()
             try:
                 return function(*arguments, **options)
             finally:
+                self.seconds["judging"] += time.thread_time() - begun
+
+        return timed
+
+    def asking(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The generator that asks for second readings, its crops noted."""
+
+        def noted(*arguments: Any, **options: Any) -> Any:
+            asking = function(*arguments, **options)
+            asked = next(asking)
+            self._again.add(id(asked))
+            try:
+                asking.send((yield asked))
+            except StopIteration as done:
+                return done.value
+
+        return noted
+
+    def reading(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function that reads crops, timed."""
+
+        def timed(recognizer: Any, crops: Any, batch_size: int) -> Any:
+            begun = time.perf_counter()
+            try:
+                return function(recognizer, crops, batch_size)
+            finally:
+                name = "second reading" if id(crops) in self._again else "first reading"
                 self.seconds[name] += time.perf_counter() - begun
 
         return timed
@@ -110,23 +141,23 @@ class Stopwatch:
 
 def run_timed(folder: Path, output: Path) -> dict[str, float]:
     """`docproc run` over a folder; seconds of first and second reading and of judging, and of all."""
-    from docproc import formulas, second_reading
+    from docproc import formulas, read_ahead
     from docproc.options import RunOptions
     from docproc.pipeline import run
     from docproc.progress import Silent
     from docproc.qwen2_vl import Qwen2VLRecognizer
 
     watch = Stopwatch()
-    kept = formulas.recognize_all, second_reading.recognize_all, formulas.judge
-    formulas.recognize_all = watch.around("first reading", kept[0])  # type: ignore[assignment]
-    second_reading.recognize_all = watch.around("second reading", kept[1])  # type: ignore[assignment]
-    formulas.judge = watch.around("judging", kept[2])  # type: ignore[assignment]
+    kept = formulas.judge, formulas.ask_for_doubtful, read_ahead.recognize_all
+    formulas.judge = watch.judging(kept[0])
+    formulas.ask_for_doubtful = watch.asking(kept[1])
+    read_ahead.recognize_all = watch.reading(kept[2])
     options = RunOptions(output=output, workers=1)
     begun = time.perf_counter()
     try:
         run([folder], options, Qwen2VLRecognizer.from_options(options), Silent())
     finally:
-        formulas.recognize_all, second_reading.recognize_all, formulas.judge = kept
+        formulas.judge, formulas.ask_for_doubtful, read_ahead.recognize_all = kept
     return {**watch.seconds, "all": time.perf_counter() - begun}
 
 

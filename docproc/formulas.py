@@ -1,16 +1,21 @@
-"""From regions to checked formulas: equal crops are read once, every reading is judged by its evidence."""
+"""From regions to checked formulas: equal crops are read once, every reading is judged by its evidence.
+
+What must be read is asked for and not read here: `ask_for_formulas` is a generator that yields crops and is sent their
+readings. The pipeline lets one window be read while another is judged; `read_formulas` does one after the other.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Generator, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from docproc.fragments import settle_fragments
 from docproc.latex.judge import Verdict, judge
-from docproc.recognition import Recognizer, Unread, recognize_all
+from docproc.recognition import Reading, Recognizer, Unread, recognize_all
 from docproc.records import Failure, Formula, FormulaKind, FoundPage, Recognition, Region, Status
-from docproc.second_reading import read_doubtful_again
+from docproc.second_reading import ask_for_doubtful
 
 if TYPE_CHECKING:
     import numpy as np
@@ -19,6 +24,33 @@ if TYPE_CHECKING:
 
 TEXT_LAYER = "text-layer"
 """Model name of formulas that the PDF's own glyphs spell out."""
+
+Rows = list[tuple[list[Formula], list[Failure]]]
+"""For each page its formulas by position, and a failure for each that could not be read."""
+Asking = Generator[Sequence["np.ndarray"], Sequence[Reading], Rows]
+"""Yields crops, wants their readings, ends with the formulas."""
+
+
+@dataclass(slots=True)
+class PageCrops:
+    """The crops of some pages, equal ones once."""
+
+    pages: Sequence[FoundPage]
+    pictures: dict[str, np.ndarray] = field(default_factory=dict)
+    """By their hash."""
+    owners: dict[str, Region] = field(default_factory=dict)
+    """The first region of each crop."""
+    keys: dict[tuple[int, int], str] = field(default_factory=dict)
+    """By page and region, both counted from 0."""
+
+    def __post_init__(self) -> None:
+        """Gather them."""
+        for page_index, page in enumerate(self.pages):
+            for region_index, region in enumerate(page.regions):
+                if region.crop is not None:
+                    key = self.keys[page_index, region_index] = crop_sha256(region.crop)
+                    self.pictures.setdefault(key, region.crop)
+                    self.owners.setdefault(key, region)
 
 
 def read_formulas(
@@ -29,65 +61,107 @@ def read_formulas(
     store: FormulaStore,
     *,
     keeps_confident: bool = False,
-) -> list[tuple[list[Formula], list[Failure]]]:
-    """Read and judge the formulas of some pages together.
+) -> Rows:
+    """Read and judge the formulas of some pages together; see `ask_for_formulas`.
 
     Args:
         pages: With their regions and crops.
-        places: Document id and page number of each page: what the database holds of these pages is not used as
-            known, so that a resumed run reads the same batches as an undisturbed one.
+        places: Document id and page number of each page.
         recognizer: Reads what neither the glyphs nor an earlier page tell.
         batch_size: Crops a batch at most.
         store: Knows crops that were read before.
         keeps_confident: Keep what other models have read with confidence, and what people have looked at.
+    """
+    asking = ask_for_formulas(PageCrops(pages), places, recognizer.name, store, keeps_confident=keeps_confident)
+    asked = next(asking)
+    while True:
+        try:
+            asked = asking.send(recognize_all(recognizer, asked, batch_size))
+        except StopIteration as done:
+            rows: Rows = done.value
+            return rows
+
+
+def ask_for_formulas(
+    crops: PageCrops,
+    places: Sequence[tuple[int, int]],
+    model: str,
+    store: FormulaStore,
+    *,
+    keeps_confident: bool = False,
+    underway: Collection[str] = (),
+) -> Asking:
+    """Judge the formulas of some pages; ask for what must be read.
+
+    Args:
+        crops: Of the pages, with their regions.
+        places: Document id and page number of each page: what the database holds of these pages is not used as
+            known, so that a resumed run reads the same batches as an undisturbed one.
+        model: Name of what reads.
+        store: Knows crops that were read before.
+        keeps_confident: Keep what other models have read with confidence, and what people have looked at.
+        underway: Hashes of crops that are being read for pages before these: they are in the store when the first
+            readings are sent.
+
+    Yields:
+        Crops to read, then crops to read once more; either may be none.
 
     Returns:
-        For each page its formulas by position, and a failure for each that could not be read.
+        The rows of the pages.
     """
-    crops: dict[str, np.ndarray] = {}
-    owners: dict[str, Region] = {}
-    keys: dict[tuple[int, int], str] = {}
-    for page_index, page in enumerate(pages):
-        for region_index, region in enumerate(page.regions):
-            if region.crop is not None:
-                key = keys[page_index, region_index] = crop_sha256(region.crop)
-                crops.setdefault(key, region.crop)
-                owners.setdefault(key, region)
-    known = store.known_recognitions(
-        list(crops), recognizer.name, excluding=places, confident_of_others=keeps_confident
-    )
-    models = {key: model for key, (model, _) in known.items()}
-    readings: dict[str, Recognition | Unread] = {key: reading for key, (_, reading) in known.items()}
-    unknown = [key for key in crops if key not in readings]
-    read = recognize_all(recognizer, [crops[key] for key in unknown], batch_size)
+
+    def known_of(keys: Sequence[str]) -> dict[str, tuple[str, Recognition]]:
+        return store.known_recognitions(keys, model, excluding=places, confident_of_others=keeps_confident)
+
+    known = known_of(list(crops.pictures))
+    awaited = [key for key in crops.pictures if key not in known and key in underway]
+    unknown = [key for key in crops.pictures if key not in known and key not in underway]
+    read = yield [crops.pictures[key] for key in unknown]
+    first_readings = dict(zip(unknown, read, strict=True))
+    if awaited:
+        known |= known_of(awaited)
     verdicts: dict[tuple[str, Recognition], Verdict] = {}  # of the owners: judging takes as long as finding a page
 
     def judge_of_owner(key: str, reading: Recognition) -> Verdict:
-        verdicts[key, reading] = verdict = _judge(owners[key], reading)
+        verdicts[key, reading] = verdict = _judge(crops.owners[key], reading)
         return verdict
 
-    first_readings = dict(zip(unknown, read, strict=True))
-    readings |= read_doubtful_again(recognizer, crops, first_readings, judge_of_owner, batch_size)
-    results = []
-    for page_index, page in enumerate(pages):
-        formulas, failures = [], []
-        for region_index, region in enumerate(page.regions):
-            position = region_index + 1
-            if region.glyph_latex is not None:
-                reading, model, key = Recognition(region.glyph_latex, 1.0, "end"), TEXT_LAYER, ""
+    # What was awaited and could not be read before is tried here.
+    late = [key for key in awaited if key not in known]
+    readings: dict[str, Reading] = {key: reading for key, (_, reading) in known.items()}
+    readings |= yield from ask_for_doubtful(crops.pictures, first_readings, judge_of_owner, late)
+    models = {key: name for key, (name, _) in known.items()}
+    return [
+        _rows_of_page(page, index, crops, readings, models, model, verdicts) for index, page in enumerate(crops.pages)
+    ]
+
+
+def _rows_of_page(
+    page: FoundPage,
+    page_index: int,
+    crops: PageCrops,
+    readings: dict[str, Reading],
+    models: dict[str, str],
+    model: str,
+    verdicts: dict[tuple[str, Recognition], Verdict],
+) -> tuple[list[Formula], list[Failure]]:
+    formulas, failures = [], []
+    for region_index, region in enumerate(page.regions):
+        position = region_index + 1
+        if region.glyph_latex is not None:
+            reading, name, key = Recognition(region.glyph_latex, 1.0, "end"), TEXT_LAYER, ""
+        else:
+            key = crops.keys[page_index, region_index]
+            one = readings[key]
+            name = models.get(key, model)
+            if isinstance(one, Unread):
+                failures.append(Failure("recognize", page.document, one.reason, page.number, position))
+                reading = Recognition("", 0.0, "unread")
             else:
-                key = keys[page_index, region_index]
-                one = readings[key]
-                model = models.get(key, recognizer.name)
-                if isinstance(one, Unread):
-                    failures.append(Failure("recognize", page.document, one.reason, page.number, position))
-                    reading = Recognition("", 0.0, "unread")
-                else:
-                    reading = one
-            verdict = verdicts.get((key, reading)) if owners.get(key) is region else None
-            formulas.append(formula_of(region, position, reading, model, key, verdict))
-        results.append((settle_fragments(formulas), failures))
-    return results
+                reading = one
+        verdict = verdicts.get((key, reading)) if crops.owners.get(key) is region else None
+        formulas.append(formula_of(region, position, reading, name, key, verdict))
+    return settle_fragments(formulas), failures
 
 
 def crop_sha256(crop: np.ndarray) -> str:

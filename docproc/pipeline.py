@@ -1,17 +1,18 @@
 """The stages in order: files → pages → regions → LaTeX → checked formulas → database and Markdown.
 
-Page processes find the formulas of some pages while the recognizer reads those of the pages before. Crops are gathered
-over a window of pages, whatever documents these belong to, so that batches are full although a page has few formulas.
-Windows are cut at fixed places of the run: a run that was killed and started again reads the same batches as an
-undisturbed one, so that its rows come out the same to the last digit.
+Page processes find the formulas of some pages while the recognizer reads those of the pages before and this process
+judges and stores those before these. Crops are gathered over a window of pages, whatever documents these belong to, so
+that batches are full although a page has few formulas. Windows are cut at fixed places of the run: a run that was
+killed and started again reads the same batches as an undisturbed one, so that its rows come out the same to the last
+digit.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from docproc.errors import ExitCode, OutputError
 from docproc.finding import DocumentFacts, DocumentTask, PageTask, work
 from docproc.heap import hold_freed_memory, return_freed_memory
 from docproc.output_lock import only_run
+from docproc.read_ahead import ReadAhead, Underway
 from docproc.records import Failure, FoundPage
 from docproc.store import FormulaStore
 from docproc.trace import Trace
@@ -34,11 +36,13 @@ if TYPE_CHECKING:
     from docproc.recognition import RunRecognizer
     from docproc.records import DocumentState
 
-# Pages whose crops are read together: some 200 crops of a textbook fill a CPU's batches of 32 well, and a kill loses
-# no more than the reading of one window.
+# Pages whose crops are read together: some 200 crops of a textbook fill a CPU's batches of 32 well.
 PAGES_PER_WINDOW = 16
-# Windows whose pages are being found while one is read.
+# Windows whose pages are being found while others are read.
 WINDOWS_AHEAD = 2
+# Windows between the recognizer and the database: one is judged while the next is read and another waits its turn, so
+# that the recognizer never waits. A kill loses the reading of these.
+WINDOWS_READ = 2
 
 
 @dataclass(slots=True)
@@ -100,6 +104,17 @@ class _PlannedPage:
     """None while it is not handed to a page process, or if its window is finished."""
 
 
+@dataclass(frozen=True, slots=True)
+class _WindowRead:
+    """A window whose crops are read and judged."""
+
+    pages: list[_PlannedPage]
+    results: list[FoundPage | Failure]
+    keys: Collection[str]
+    """Hashes of its crops."""
+    underway: Underway
+
+
 def run(paths: Sequence[Path], options: RunOptions, recognizer: RunRecognizer, progress: Progress) -> RunSummary:
     """Digitize documents: the main job.
 
@@ -125,23 +140,35 @@ def run(paths: Sequence[Path], options: RunOptions, recognizer: RunRecognizer, p
         only_run(options.output, progress.say),
         FormulaStore.open(options.output / "docproc.db") as store,
         _pool(options, trace) as pool,
-        ThreadPoolExecutor(1) as loader,
+        ReadAhead(trace.watch(recognizer), options.batch_size) as ahead,
     ):
-        recognizer = trace.watch(recognizer)
         check_whole(store.connection, store.path)
         for failure in missing:
             _note(failure, summary, store, progress)
         windows = _windows(_pages(files, options, recognizer.name, store, pool, summary, progress))
-        in_flight: deque[list[_PlannedPage]] = deque()
-        loading: Future[int] | None = None
+        found: deque[list[_PlannedPage]] = deque()
+        read: deque[_WindowRead] = deque()
+
+        def advance() -> None:
+            """Judge the oldest window, let another one be read, store the oldest."""
+            if read:
+                read[0].underway.advance()
+            if found:
+                window = found.popleft()
+                if window[0].found is not None:
+                    underway = {key for one in read for key in one.keys}
+                    read.append(_begin_window(window, options, recognizer.name, ahead, store, underway))
+            if len(read) > (WINDOWS_READ if found else 0):
+                _store_window(read.popleft(), options, store, summary, progress)
+
         for window in windows:
-            in_flight.append(_hand_out(window, options, pool))
-            if loading is None and window[0].found is not None:
-                loading = loader.submit(recognizer.batch_size)  # loads the model while the first pages are found
-            if len(in_flight) > WINDOWS_AHEAD:
-                _finish_window(in_flight.popleft(), options, recognizer, loading, store, summary, progress)
-        while in_flight:
-            _finish_window(in_flight.popleft(), options, recognizer, loading, store, summary, progress)
+            found.append(_hand_out(window, options, pool))
+            if window[0].found is not None:
+                ahead.load()  # while the first pages are found
+            if len(found) > WINDOWS_AHEAD:
+                advance()
+        while found or read:
+            advance()
     summary.elapsed_seconds = time.monotonic() - begun
     if options.trace is not None:
         progress.say(trace.line())
@@ -255,30 +282,32 @@ def _hand_out(window: list[_PlannedPage], options: RunOptions, pool: WorkerPool 
     return window
 
 
-def _finish_window(
+def _begin_window(
     window: list[_PlannedPage],
     options: RunOptions,
-    recognizer: RunRecognizer,
-    loading: Future[int] | None,
+    model: str,
+    ahead: ReadAhead,
     store: FormulaStore,
-    summary: RunSummary,
-    progress: Progress,
-) -> None:
-    """Read the crops of a window and store its unfinished pages in their order; `loading` ends with the model."""
-    from docproc.formulas import read_formulas
+    underway: Collection[str],
+) -> _WindowRead:
+    """Wait for the pages of a window and let their crops be read, except those that are underway before them."""
+    from docproc.formulas import PageCrops, ask_for_formulas
 
-    results = [_result(page) for page in window if page.found is not None]
-    if not results:
-        return
-    found = [(page, result) for page, result in zip(window, results, strict=True) if isinstance(result, FoundPage)]
-    places = [(page.document.state.id, page.number) for page, _ in found]
-    if loading is not None:
-        loading.result()
-    batch_size = recognizer.batch_size(options.batch_size)
-    keeps_confident = options.recompute == "low-confidence"
-    pages = [result for _, result in found]
-    read = iter(read_formulas(pages, places, recognizer, batch_size, store, keeps_confident=keeps_confident))
-    for page, result in zip(window, results, strict=True):
+    results = [_result(page) for page in window]
+    read = [(page, result) for page, result in zip(window, results, strict=True) if isinstance(result, FoundPage)]
+    places = [(page.document.state.id, page.number) for page, _ in read]
+    crops = PageCrops([result for _, result in read])
+    keeps = options.recompute == "low-confidence"
+    asking = ask_for_formulas(crops, places, model, store, keeps_confident=keeps, underway=underway)
+    return _WindowRead(window, results, crops.pictures.keys(), ahead.begin(asking))
+
+
+def _store_window(
+    one: _WindowRead, options: RunOptions, store: FormulaStore, summary: RunSummary, progress: Progress
+) -> None:
+    """Store the unfinished pages of a window in their order."""
+    read = iter(one.underway.rows())
+    for page, result in zip(one.pages, one.results, strict=True):
         rows = next(read) if isinstance(result, FoundPage) else None
         if page.number not in page.document.unfinished:
             continue

@@ -58,6 +58,9 @@ class Unread:
     reason: str
 
 
+Reading = Recognition | Unread
+
+
 def cells(crop: np.ndarray) -> int:
     """Area of a crop in cells, the measure of what it costs."""
     height, width = crop.shape

@@ -39,11 +39,14 @@ class RecognizerProcess:
         self._make, self._options, self._silence_seconds = make, options, silence_seconds
         self._process: Any = None
         self._connection: Connection | None = None
+        self._is_over = False
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        """End the process; a thread that waits for its answer gets a `BatchLostError` and starts no other."""
+        self._is_over = True
         self._end()
 
     def batch_size(self, asked: str = "auto") -> int:
@@ -84,10 +87,12 @@ class RecognizerProcess:
                         yield answer
                 return
             except _EndedError as error:
-                if is_last or not error.was_killed:
+                if is_last or not error.was_killed or self._is_over:
                     raise BatchLostError(str(error)) from error
 
     def _ask(self, *question: Any) -> None:
+        if self._is_over:
+            raise _EndedError("nothing is read any more")
         if self._process is None:
             context = multiprocessing.get_context("spawn")
             self._connection, theirs = context.Pipe()
@@ -95,21 +100,25 @@ class RecognizerProcess:
             self._process = context.Process(target=_serve, args=arguments, daemon=True)
             self._process.start()
             theirs.close()
-        assert self._connection is not None
+        connection = self._connection
+        if connection is None:
+            raise self._ended()
         try:
-            self._connection.send(question)
+            connection.send(question)
         except OSError as error:
             raise self._ended() from error
 
     def _answer(self, timeout_seconds: float | None) -> Any:
-        assert self._connection is not None
+        connection = self._connection
+        if connection is None:
+            raise self._ended()
         try:
-            if not self._connection.poll(timeout_seconds):
+            if not connection.poll(timeout_seconds):
                 self._end()
                 raise _EndedError(
                     f"the model read nothing for {timeout_seconds:.0f} s (--batch-timeout gives it more)"
                 )
-            kind, value = self._connection.recv()
+            kind, value = connection.recv()
         except (EOFError, OSError) as error:
             raise self._ended() from error
         if kind == "memory":
@@ -121,19 +130,23 @@ class RecognizerProcess:
         return value
 
     def _ended(self) -> _EndedError:
-        self._process.join(REAPING_SECONDS)
-        code = self._process.exitcode
+        process = self._process
+        if process is None:  # ended by `__exit__` in another thread
+            return _EndedError("nothing is read any more")
+        process.join(REAPING_SECONDS)
+        code = process.exitcode
         self._end()
         reason = death_of(code).replace("its worker", "the model's process")
         return _EndedError(reason, was_killed=code == -signal.SIGKILL)
 
     def _end(self) -> None:
-        if self._process is not None:
-            assert self._connection is not None
-            self._connection.close()
-            self._process.kill()
-            self._process.join()
+        process, connection = self._process, self._connection
         self._process = self._connection = None
+        if process is not None:
+            assert connection is not None
+            connection.close()
+            process.kill()
+            process.join()
 
 
 class _EndedError(Exception):

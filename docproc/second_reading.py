@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 
 import cv2
 import numpy as np
 
 from docproc.latex.canonical import match_key
 from docproc.latex.judge import Verdict
-from docproc.recognition import Recognizer, Unread, cells, recognize_all
+from docproc.recognition import Reading, Unread, cells
 from docproc.records import Recognition, Status
 
 # Below this a second reading mends five readings for each that it spoils; surer ones, even where glyphs contradict
@@ -23,26 +23,26 @@ _MOST_CELLS, _FULL_CELLS = 300, 800
 _BROKEN = (Status.INVALID, Status.FAILED)
 _RANK = {Status.VERIFIED: 3, Status.OK: 2, Status.SUSPECT: 1, Status.INVALID: 0, Status.FAILED: 0, Status.REJECTED: 0}
 
-Reading = Recognition | Unread
 Judge = Callable[[str, Recognition], Verdict]
 """What a reading of the crop of this key is worth."""
 
 
-def read_doubtful_again(
-    recognizer: Recognizer,
+def ask_for_doubtful(
     crops: Mapping[str, np.ndarray],
     readings: Mapping[str, Reading],
     judge_reading: Judge,
-    batch_size: int,
-) -> dict[str, Reading]:
-    """Read again what is unsure or broken.
+    late: Sequence[str] = (),
+) -> Generator[Sequence[np.ndarray], Sequence[Reading], dict[str, Reading]]:
+    """Ask for a second reading of what is unsure or broken.
 
     Args:
-        recognizer: What read first.
         crops: Grey uint8 pictures of shape (height, width), 0 = ink, by key.
         readings: The first reading of each.
         judge_reading: The evidence for a reading, by the page it is of.
-        batch_size: Crops at once at most.
+        late: Crops that have no reading yet; they get their only one here.
+
+    Yields:
+        Crops, once; their readings are to be sent.
 
     Returns:
         The reading of each crop with the best status, and of those the surest; of two alike, the first text with the
@@ -52,9 +52,9 @@ def read_doubtful_again(
         key: judge_reading(key, reading) for key, reading in readings.items() if isinstance(reading, Recognition)
     }
     doubtful = [key for key in verdicts if _is_doubtful(readings[key], verdicts[key], crops[key])]
-    again = recognize_all(recognizer, [_resized(crops[key]) for key in doubtful], batch_size)
-    chosen = dict(readings)
-    for key, second in zip(doubtful, again, strict=True):
+    again = yield [*(crops[key] for key in late), *(_resized(crops[key]) for key in doubtful)]
+    chosen = dict(readings) | dict(zip(late, again, strict=False))
+    for key, second in zip(doubtful, again[len(late) :], strict=True):
         first = readings[key]
         if isinstance(first, Unread) or isinstance(second, Unread) or second.stop_reason != "end":
             continue

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from docproc.formulas import read_formulas
+from docproc.formulas import PageCrops, ask_for_formulas, read_formulas
 from docproc.records import Box, FormulaKind, FoundPage, PageKind, Recognition, Region
 from docproc.store import FormulaStore
 
@@ -47,3 +47,28 @@ def test_a_second_model_reads_what_the_first_was_not_sure_of(
     assert sorted(second.asked) == asked
     assert [f.latex for f in formulas] == letters
     assert [f.model for f in formulas] == [f"built-in{'' if letter == 'a' else '+ours'}" for letter in letters]
+
+
+def page_of(number: int, *crops_shown: int) -> FoundPage:
+    regions = tuple(Region(FormulaKind.INLINE, Box(0, 20 * n, 32, 20 * n + 16), crop=crop(n)) for n in crops_shown)
+    return FoundPage("a.pdf", number, 595, 842, 0, PageKind.SCAN, regions, ())
+
+
+@pytest.mark.parametrize("is_stored", [True, False])
+def test_a_crop_underway_for_earlier_pages_is_read_once(is_stored: bool, tmp_path: Path) -> None:
+    earlier, later = page_of(1, 1, 2), page_of(2, 2, 3)
+    with FormulaStore.open(tmp_path / "d.db") as store:
+        document = store.begin_document("a.pdf", "ab" * 32, "application/pdf", 2, "A", "built-in").id
+        underway = PageCrops([earlier]).pictures.keys()
+        asking = ask_for_formulas(PageCrops([later]), [(document, 2)], "built-in", store, underway=underway)
+        assert [int(picture[0, 0]) for picture in next(asking)] == [3]
+        if is_stored:
+            ((formulas, _),) = read_formulas([earlier], [(document, 1)], Reader("built-in", "a", {}), 8, store)
+            store.write_page(document, earlier, formulas)
+        late = asking.send([Recognition("b", 0.99, "end")])
+        assert [int(picture[0, 0]) for picture in late] == ([] if is_stored else [2])
+        with pytest.raises(StopIteration) as done:
+            asking.send([Recognition("c", 0.99, "end")] * len(late))
+    ((formulas, failures),) = done.value.value
+    assert [f.latex for f in formulas] == [("a" if is_stored else "c"), "b"]
+    assert not failures

@@ -1,4 +1,4 @@
-"""A second reading where the first is unsure or broken; the recognizer here only provokes each case."""
+"""A second reading where the first is unsure or broken."""
 
 import numpy as np
 import pytest
@@ -6,31 +6,20 @@ import pytest
 from docproc.latex.judge import judge
 from docproc.recognition import Unread
 from docproc.records import Recognition
-from docproc.second_reading import LARGER, read_doubtful_again
+from docproc.second_reading import LARGER, ask_for_doubtful
 
 GLYPHS = ("x", "2"), ((0.3, 5.7, 5.4, 10.1, 10), (5.9, 1.7, 9.6, 6.2, 7))
 
 
-class Scripted:
-    """Answers in order, and remembers the sizes it was shown."""
-
-    name = "scripted"
-
-    def __init__(self, *answers):
-        self.answers, self.sizes = list(answers), []
-
-    def read(self, crops, batch_size):
-        for index, crop in enumerate(crops):
-            self.sizes.append(crop.shape)
-            yield index, self.answers.pop(0)
-
-
 def choose(first, second, glyphs=((), None)):
-    recognizer = Scripted(second)
-    chosen = read_doubtful_again(
-        recognizer, {"a": np.full((40, 60), 255, np.uint8)}, {"a": first},
-        lambda _, reading: judge(reading.latex, reading.stop_reason, reading.confidence, *glyphs), 8)
-    return chosen["a"], recognizer.sizes
+    """The reading that stays, and the sizes at which crops were asked for again."""
+    asking = ask_for_doubtful(
+        {"a": np.full((40, 60), 255, np.uint8)}, {"a": first},
+        lambda _, reading: judge(reading.latex, reading.stop_reason, reading.confidence, *glyphs))
+    asked = next(asking)
+    with pytest.raises(StopIteration) as done:
+        asking.send([second] * len(asked))
+    return done.value.value["a"], [crop.shape for crop in asked]
 
 
 def reading(latex, confidence, stop="end"):
