@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from docproc.engine.linear import Int8Linear
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
+
+    from docproc.engine.linear import Linear
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +87,13 @@ def _attend_varlen(q: Tensor, k: Tensor, v: Tensor, sequences: Sequences, *, cau
     return result  # type: ignore[no-any-return]
 
 
-def rotate(x: Tensor, angles: Tensor) -> Tensor:
+def rotate(x: Tensor, angles: Tensor, *, is_paired: bool = False) -> Tensor:
     """Rotary position embedding.
 
     Args:
         x: Shape (tokens, heads, head width); features j and j + half belong together.
         angles: What `turns` returned.
+        is_paired: The features that belong together stand side by side already (`paired`); `x` itself is turned.
 
     Returns:
         The same shape and type; after a turn by complex numbers each pair stands side by side, which queries and keys
@@ -96,6 +101,9 @@ def rotate(x: Tensor, angles: Tensor) -> Tensor:
     """
     import torch
 
+    if is_paired:
+        pairs = torch.view_as_complex(x.view(*x.shape[:-1], -1, 2))
+        return torch.view_as_real(pairs.mul_(angles[:, None])).flatten(-2)
     if not angles.is_complex():
         half = x.shape[-1] // 2
         cosine, sine = angles[:, :1], angles[:, 1:, :half]
@@ -106,6 +114,26 @@ def rotate(x: Tensor, angles: Tensor) -> Tensor:
     first, second = x.float().chunk(2, dim=-1)
     turned = torch.complex(first, second) * angles[:, None]
     return torch.view_as_real(turned).flatten(-2).to(x.dtype)
+
+
+def paired(qkv: Linear, heads: int, head: int) -> tuple[Linear, bool]:
+    """Let a layer write the features side by side that rotary positions turn together: `rotate` need not copy them.
+
+    Args:
+        qkv: Writes queries, keys and values, side by side.
+        heads: Of queries and keys together.
+        head: Width of one.
+
+    Returns:
+        The layer, and whether it does so: one in whole numbers can, others share their weights with the model.
+    """
+    import torch
+
+    if not isinstance(qkv, Int8Linear):
+        return qkv, False
+    turned = torch.arange(heads * head).view(heads, 2, head // 2).transpose(1, 2).flatten()
+    rest = torch.arange(heads * head, len(qkv.scale))
+    return qkv.reordered(torch.cat([turned, rest])), True
 
 
 def frequencies(theta: float, count: int, device: torch.device) -> Tensor:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from docproc.engine.attention import Sequences, attend, frequencies, rotate, rounded_turns, turns
+from docproc.engine.attention import Sequences, attend, frequencies, paired, rotate, rounded_turns, turns
 from docproc.engine.linear import FloatLinear, Int8Linear, is_recordable, joined
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 class _VisionLayer:
     norm1: Any
     qkv: Linear
+    is_paired: bool
+    """See `rotate`."""
     out: Linear
     norm2: Any
     up: Linear
@@ -33,6 +36,7 @@ class _VisionLayer:
 class _TextLayer:
     norm1: Tensor
     qkv: Linear
+    is_paired: bool
     out: Linear
     norm2: Tensor
     gate_up: Linear
@@ -67,7 +71,12 @@ class VisionTower:
         self.activation, mlps = _mlps(visual, config, kind)
         self.layers = [
             _VisionLayer(
-                block.norm1, joined([block.attn.qkv], kind), joined([block.attn.proj], kind), block.norm2, up, down
+                block.norm1,
+                *paired(joined([block.attn.qkv], kind), 2 * self.heads, self.width // self.heads),
+                joined([block.attn.proj], kind),
+                block.norm2,
+                up,
+                down,
             )
             for block, (up, down) in zip(visual.blocks, mlps, strict=True)
         ]
@@ -93,9 +102,9 @@ class VisionTower:
         angles = turns((torch.stack([rows, columns], 1)[..., None] * self.frequencies).flatten(1))
         for layer in self.layers:
             qkv = layer.qkv(layer.norm1(x)).view(len(x), 3, self.heads, -1)
-            q, k = rotate(qkv[:, :2].flatten(1, 2), angles).chunk(2, dim=1)
-            x = x + layer.out(attend(q, k, qkv[:, 2], pictures, causal=False).flatten(1))
-            x = x + layer.down(self.activation(layer.up(layer.norm2(x))))
+            q, k = rotate(qkv[:, :2].flatten(1, 2), angles, is_paired=layer.is_paired).chunk(2, dim=1)
+            x += layer.out(attend(q, k, qkv[:, 2], pictures, causal=False).flatten(1))
+            x += layer.down(self.activation(layer.up(layer.norm2(x))))
         seen: Tensor = self.merger_norm(x).view(-1, self.cell * self.width)
         for step in self.merger:
             seen = step(seen)
@@ -118,7 +127,7 @@ def _mlps(
         if not isinstance(up, FloatLinear | Int8Linear) or not isinstance(down, FloatLinear | Int8Linear):
             return visual.blocks[0].mlp.act, mlps
         folded.append((up.scaled(gain, with_bias=True), down.scaled(1 / gain, with_bias=False)))
-    return F.silu, folded
+    return partial(F.silu, inplace=True), folded
 
 
 class TextDecoder:
@@ -134,6 +143,7 @@ class TextDecoder:
         self.heads, self.key_heads = config.num_attention_heads, config.num_key_value_heads
         self.head = getattr(config, "head_dim", None) or config.hidden_size // self.heads
         self.epsilon = config.rms_norm_eps
+        self._epsilon = torch.tensor(self.epsilon, device=self.device)
         rope = config.rope_parameters
         self.frequencies = frequencies(rope["rope_theta"], self.head // 2, self.device)
         sections = torch.tensor(rope["mrope_section"])
@@ -141,7 +151,11 @@ class TextDecoder:
         self.layers = [
             _TextLayer(
                 layer.input_layernorm.weight.detach(),
-                joined([layer.self_attn.q_proj, layer.self_attn.k_proj, layer.self_attn.v_proj], kind),
+                *paired(
+                    joined([layer.self_attn.q_proj, layer.self_attn.k_proj, layer.self_attn.v_proj], kind),
+                    self.heads + self.key_heads,
+                    self.head,
+                ),
                 joined([layer.self_attn.o_proj], kind),
                 layer.post_attention_layernorm.weight.detach(),
                 joined([layer.mlp.gate_proj, layer.mlp.up_proj], kind),
@@ -187,14 +201,14 @@ class TextDecoder:
 
         for index, layer in enumerate(self.layers):
             qkv = layer.qkv(self._normalized(x, layer.norm1)).view(len(x), -1, self.head)
-            turned = rotate(qkv[:, : self.heads + self.key_heads], angles)
+            turned = rotate(qkv[:, : self.heads + self.key_heads], angles, is_paired=layer.is_paired)
             q, k = turned[:, : self.heads], turned[:, self.heads :]
             seen = attention(index, q, k, qkv[:, self.heads + self.key_heads :])
             if asked is not None and index == len(self.layers) - 1:
                 x, seen = x[asked], seen[asked]
-            x = x + layer.out(seen.flatten(1))
+            x += layer.out(seen.flatten(1))
             gate, up = layer.gate_up(self._normalized(x, layer.norm2)).chunk(2, dim=-1)
-            x = x + layer.down(F.silu(gate) * up)
+            x += layer.down(F.silu(gate) * up)
         return x
 
     def choose(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -218,6 +232,10 @@ class TextDecoder:
         import torch
         import torch.nn.functional as F  # noqa: N812
 
+        if x.dtype == weight.dtype == torch.float32 and not x.is_cuda:  # in two thirds of `rms_norm`'s time
+            length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+            mean_square = torch.addcmul(self._epsilon, length, length, value=1 / x.shape[-1])
+            return (x * weight).mul_(mean_square.rsqrt_())
         if x.dtype == weight.dtype == torch.float32:
             return F.rms_norm(x, x.shape[-1:], weight, self.epsilon)
         return F.rms_norm(x, x.shape[-1:], None, self.epsilon) * weight  # worked out in 32 bits, rounded, then weighted
