@@ -72,6 +72,7 @@ def read_glyphs(page: pymupdf.Page, inks: PageInk | None = None) -> list[Glyph]:
     glyphs: list[Glyph] = []
     names: dict[tuple[int, int], str] | None = None
     fonts: dict[str, tuple[str, bool, bool]] = {}
+    accents: set[tuple[str, tuple[float, ...]]] = set()
     for block in raw["blocks"]:
         for line in block.get("lines", ()):
             direction = pymupdf.Point(line["dir"])
@@ -107,6 +108,10 @@ def read_glyphs(page: pymupdf.Page, inks: PageInk | None = None) -> list[Glyph]:
                             names = name_unknown_glyphs(page)
                         text = names.get((round(origin[0] * 10), round(origin[1] * 10)), UNKNOWN)
                     known = inks.of_glyph(text, origin, (x0, y0, x1, y1), size) if inks is not None else None
+                    if known is not None and text in COMBINING:
+                        if (text, known) in accents:
+                            continue  # one that begins a line, told at the end of the line before
+                        accents.add((text, known))
                     if known is not None and (x1 <= x0 or text in COMBINING):
                         x0, y0, x1, y1 = known
                     elif (x1 <= x0 or y1 <= y0) and not text.isspace():

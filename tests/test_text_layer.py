@@ -131,3 +131,19 @@ def test_letters_beyond_16_bits_and_accents_at_the_start_of_a_line_are_read(tmp_
     assert accent.ink is not None
     assert accent.ink.y1 < letter.box.y0 + 1
     assert letter.box.x0 < accent.ink.center[0] < letter.box.x1
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex")
+def test_an_accent_that_mupdf_tells_in_the_line_before_hides_no_other(tmp_path: Path) -> None:
+    """That of the last row is told behind the row before, and was taken for the one there: one was lost."""
+    body = r"\noindent$\hat{H}\psi=1$\begin{align*}F_{ba}&=-\frac{Gm_am_b}{|r_a-r_b|^2}\hat{r}_{ab},\\"
+    body += r"\hat{r}_{ab}&=\frac{r_b-r_a}{|r_a-r_b|}.\end{align*}"
+    head = r"\documentclass{article}\usepackage{amsmath,stix}\pagestyle{empty}\begin{document}"
+    (tmp_path / "a.tex").write_text(head + body + r"\end{document}", encoding="utf-8")
+    command = ["pdflatex", "-interaction=batchmode", "a.tex"]
+    made = subprocess.run(command, cwd=tmp_path, check=False, capture_output=True)
+    if made.returncode:
+        pytest.skip("no stix fonts")
+    with pymupdf.open(tmp_path / "a.pdf") as document:
+        hats = [glyph.ink for glyph in read_text_layer(document[0]).glyphs if glyph.text == "\u0302"]
+    assert len(hats) == len(set(hats)) == 3
