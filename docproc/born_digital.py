@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from docproc.display_formulas import Display, gather_displays, line_boxes
 from docproc.font_statistics import FontStatistics, count_fonts
-from docproc.formula_ends import goes_on, has_strangers, is_in_brackets, is_whole
+from docproc.formula_ends import goes_on, has_strangers, holds_prose, is_in_brackets, is_whole
 from docproc.glyph_latex import describe_glyphs, write_latex
 from docproc.glyph_tagger import load_tagger, tag_marks
 from docproc.page_columns import Column, take_apart
@@ -27,6 +27,10 @@ _CONTEXT_LENGTH = 120
 # An underline stands this far below letters that hang down, an overline above tall ones.
 _RULE_REACH_EM = 0.4
 _FRAGMENT_GAP_EM = 0.5
+# What stands this near to the edge of a page goes on behind it, as likely as not.
+_EDGE_PT = 3.0
+# Of a column: what begins its first line, or that below the running head, may go on from the page before.
+_HEAD_ROWS = 2
 
 
 def find_in_text_layer(
@@ -44,7 +48,7 @@ def find_in_text_layer(
     Returns:
         Regions in reading order, without crops; boxes in points. Empty if there is none.
     """
-    del height_pt, options
+    del options
     if statistics is None:
         statistics = count_fonts([layer.glyphs])
     columns = take_apart(layer, width_pt, statistics)
@@ -67,6 +71,8 @@ def find_in_text_layer(
         else (row, region)
         for row, region in found
     ]
+    inner = Box(0.0, 0.0, width_pt, height_pt).padded(-_EDGE_PT)
+    found = [(row, region if inner | region.box == inner else replace(region, is_whole=False)) for row, region in found]
     rows = sorted((row for column in columns for row in column.rows), key=lambda row: order(row, row.x0))
     return _with_context(found, rows)
 
@@ -82,7 +88,7 @@ def _find_in_column(
     hosts = _host_fragments(rows, column.pieces)
     before_line: Mark | None = None
     broken: Region | None = None  # the last formula of the line above, if it must go on
-    for row, pieces in zip(rows, column.pieces, strict=True):
+    for position, (row, pieces) in enumerate(zip(rows, column.pieces, strict=True)):
         if row.is_display or is_listing(row):
             before_line = broken = None
             continue
@@ -100,7 +106,8 @@ def _find_in_column(
             latex = write_latex(piece, row.y, row.size, inside, body_font) if is_sure else None
             symbols, inks = describe_glyphs([*piece, *guests]), _ink_boxes([*piece, *guests])
             box = Box.around([box, *(mark.ink for mark in guests)])
-            is_alone = has_sure_ends and not is_in_brackets(row, piece)
+            is_continued = position < _HEAD_ROWS and piece[0] is row.marks[0]
+            is_alone = has_sure_ends and not (is_continued or is_in_brackets(row, piece) or holds_prose(piece))
             is_alone = is_alone and (is_sure or not has_strangers(rows, [*piece, *guests], box))
             region = Region(
                 FormulaKind.INLINE, box, glyph_latex=latex, glyph_symbols=symbols, glyph_boxes=inks, is_whole=is_alone,

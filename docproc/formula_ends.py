@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 # The space behind a comma of mathematics is 1/6 em.
 _THIN_GAP_EM = 0.2
+# A comma of prose is followed by the space between words; one with `\quad` behind it parts a formula and its range.
+_COMMA_GAP_EM, _QUAD_GAP_EM = 0.19, 0.8
 # Between the name of a function and its argument stands a thin space; in a stretched line names stand further off.
 _NAME_GAP_EM = 0.5
 # The space between words is 0.25 em and more; a stretched or shrunk line says itself what it is, down to this.
@@ -24,6 +27,10 @@ _WORD_GAP_EM, _LEAST_WORD_GAP_EM = 0.2, 0.14
 _WORD_GAP_SHARE = 0.8
 # Binary signs stand 0.22 em off, relations 0.28.
 _SIGN_GAP_EM = 0.35
+# Products of two letters are common, and so are words of two that only a reader knows.
+_LEAST_WORD, _LETTER_GAP_EM = 3, 0.12
+# Scripts are set at 0.67–0.8 of their base.
+_SCRIPT_SIZE = 0.85
 # Cells of a table are parted by 1.2 em or more (two tabcolsep of 6 pt); a formula has such a gap at `\qquad` only.
 _CELL_GAP_EM = 1.1
 # Wider than `\qquad`: also in tables that were not seen as such.
@@ -59,7 +66,7 @@ def is_whole(row: Row, piece: Sequence[Mark], before_line: Mark | None, box: Box
         (first.text in _BINARY and first.text not in _MAY_LEAD)
         or first.text in ",;."
         or (last.text in _BINARY and not last.is_script)  # `T_-` and `Fe^{3+}` end so
-        or last.text in ",;"
+        or last.text in ",;?"
     ):
         return False
     base = next((mark for mark in reversed(piece) if not mark.is_script), last)
@@ -111,6 +118,8 @@ def _ends_before(marks: Sequence[Mark], end: int, right: float, size: float, row
         return False  # a further factor
     if _is_of_two_fonts(marks, after):
         return False  # a function and its argument, taken for a word
+    if _is_letter(after):
+        return False  # a unit, as likely as not
     if after.text in ".,;" and marks[end + 2 : end + 3]:
         behind = marks[end + 2]
         if behind.is_math and behind.gap_before < 0.12 * size:
@@ -156,6 +165,39 @@ def is_in_brackets(row: Row, piece: Sequence[Mark]) -> bool:
     return at > 0 and end + 1 < len(marks) and marks[at - 1].text in _OPEN and marks[end + 1].text in _CLOSE
 
 
+def holds_prose(piece: Sequence[Mark]) -> bool:
+    """Whether a formula may have taken in a word at an end or a comma of the sentence: nobody can tell from the glyphs.
+
+    Fonts whose italic sets both prose and mathematics do not tell `Let` from a product.
+    """
+    return _begins_with_word(piece) or _begins_with_word(piece[::-1]) or _has_wide_comma(piece)
+
+
+def _begins_with_word(piece: Sequence[Mark]) -> bool:
+    word, apart = [piece[0]], 0.0
+    for mark in piece[1:]:
+        apart = max(mark.x0 - word[-1].x1, word[-1].x0 - mark.x1) / mark.size
+        if apart > _LETTER_GAP_EM:
+            break
+        word.append(mark)
+    word.sort(key=lambda mark: mark.x0)
+    text = "".join(mark.text for mark in word)
+    is_level = all(abs(mark.y - word[0].y) < 0.05 * mark.size for mark in word)
+    is_word = len(word) >= _LEAST_WORD and text.isalpha() and text[1:].islower() and text not in FUNCTION_NAMES
+    return is_word and is_level and apart > _WORD_GAP_EM
+
+
+def _has_wide_comma(piece: Sequence[Mark]) -> bool:
+    """Whether a comma outside brackets has the space of prose behind it: two formulas, as likely as one."""
+    depth = 0
+    for mark, behind in pairwise(piece):
+        depth += (mark.text in _OPEN) - (mark.text in _CLOSE)
+        gap = (behind.x0 - mark.x1) / mark.size
+        if mark.text == "," and depth == 0 and not mark.is_script and _COMMA_GAP_EM < gap < _QUAD_GAP_EM:
+            return True
+    return False
+
+
 def _is_in_fraction(mark: Mark, row: Row) -> bool:
     return any(mark is other for stack in row.stacks for other in stack)
 
@@ -166,7 +208,7 @@ def goes_on(piece: Sequence[Mark]) -> bool:
 
 
 def _is_letter(mark: Mark) -> bool:
-    return len(mark.word) == 1 and mark.text not in "aAI"
+    return len(mark.word) == 1 and mark.text.isalpha() and mark.text not in "aAI"
 
 
 def _balance(piece: Sequence[Mark]) -> int:
@@ -208,9 +250,11 @@ def has_strangers(rows: Sequence[Row], piece: Sequence[Mark], box: Box) -> bool:
                 shared = (mark.box & box.padded(reach * row.size)).area
                 if shared > 0.3 * mark.box.area:
                     return True
-            elif (mark.text not in _STOPS if is_own else mark.is_math) and -1 < mark.x0 - box.x1 < (
-                0.25 * size if mark.size < 0.85 * size else 0.12 * row.size if mark.is_math else 0.0
-            ):
+                continue
+            is_script = mark.size < _SCRIPT_SIZE * size
+            may_belong = mark.text not in _STOPS if is_own else mark.is_math or is_script
+            reach = 0.25 * size if is_script else 0.12 * row.size if mark.is_math else 0.0
+            if may_belong and -1 < mark.x0 - box.x1 < reach:
                 # A script or fraction that was lost; prose of another row only happens to begin there.
                 is_beside = mark.y1 > box.y0 - 0.5 * row.size and mark.y0 < box.y1 + 0.2 * row.size
                 if is_beside:

@@ -124,6 +124,22 @@ def test_prices_dates_references_and_labels_are_no_formulas() -> None:
     assert find_in_lines(lines) == []
 
 
+def test_what_may_go_on_beyond_its_page_is_not_whole() -> None:
+    """A formula that begins the first line of a page, and one that the edge of the page cuts off."""
+    def line(before: str, formula: str, after: str, y: float) -> list[Glyph]:
+        made: list[Glyph] = []
+        for text, font in ((before, "Serif-Roman"), (formula, "Math-Italic"), (after, "Serif-Roman")):
+            made += line_of(text, y, font=font, x=made[-1].box.x1 + 3.0 if made else 72.0)
+        return made
+
+    lines = [line_of(text, 60 + 12 * i) for i, text in enumerate(PROSE)]
+    roles = {"Math-Italic": FontRole.MATH}
+    top, low, cut = line("", "u=v", "as before and so it ends", 48), line("", "x=y", "as they said", 120), line_of(
+        "p=q", 140, font="Math-Italic", x=582.0)
+    found = find_in_lines([top, *lines, low, cut], **roles)
+    assert [region.is_whole for region in found] == [False, True, False]
+
+
 def test_code_is_no_formula() -> None:
     code = ["for i in range(n):", "    x[i] = a * y[i] + b", "    if x[i] <= 0: break"]
     lines = [line_of(text, 100 + 12 * i) for i, text in enumerate(PROSE)]

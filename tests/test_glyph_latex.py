@@ -6,7 +6,7 @@ import pytest
 
 from docproc.encodings import glyph_meaning
 from docproc.font_statistics import FontRole
-from docproc.formula_ends import has_strangers, is_in_brackets, is_whole
+from docproc.formula_ends import has_strangers, holds_prose, is_in_brackets, is_whole
 from docproc.glyph_latex import describe_glyphs, write_latex
 from docproc.glyph_names import unicode_of_name
 from docproc.page_marks import Kind, Mark
@@ -174,9 +174,10 @@ def test_a_formula_without_its_operator_or_operand_is_not_whole(before: str, for
 
 @pytest.mark.parametrize(("before", "formula", "after", "whole"), [
     ("of ", "x=y", " holds", True), ("for ", "−k", " holds", True), ("x ", "−k", " holds", False),
-    ("of ", "p", "! We", False), ("of ", "r", "~cos", False), ("of ", "T", ".", True)])  # fmt: skip
+    ("of ", "p", "! We", False), ("of ", "r", "~cos", False), ("of ", "T", ".", True), ("of ", "7μ", " m", False),
+    ("of ", "7μ", " a", True), ("is ", "1+⋯?", " An", False)])  # fmt: skip
 def test_what_stands_beside_a_formula_tells_where_it_ends(before: str, formula: str, after: str, whole: bool) -> None:
-    """`p!` lost its sign, `r cos z` its factor; a minus behind a word is the formula's own."""
+    """`p!` lost its sign, `r cos z` its factor, `7 µm` its m; a minus behind a word is the formula's own."""
     row, piece = line_with(before, formula, after)
     assert is_whole(row, piece, None, Box.around(mark.ink for mark in piece)) is whole
 
@@ -215,3 +216,24 @@ def test_an_accent_over_a_formula_is_a_stranger_and_one_of_the_next_line_is_not(
         other = Row(y, 10.0, 0)
         other.marks = [accent]
         assert has_strangers([row, other], piece, box) is is_found
+
+
+@pytest.mark.parametrize(("size", "is_found"), [(7.0, True), (10.0, False)])
+def test_a_small_glyph_of_another_row_beside_a_formula_is_its_lost_script(size: float, is_found: bool) -> None:
+    """`P` of `P^{(k)}`, whose script was taken for a row of its own; prose that happens to begin there is none."""
+    row, piece = line_with("of ", "P", "")
+    box = piece[0].ink
+    script = marks(("k", "CMMI10", 0))[0]
+    script.kind, script.size = Kind.WORD, size
+    script.x0, script.x1, script.y0, script.y1 = box.x1 + 0.1, box.x1 + 3, box.y0 - 2, box.y0 + 2
+    other = Row(box.y0 + 2, 10.0, 0)
+    other.marks = [script]
+    assert has_strangers([row, other], piece, box) is is_found
+
+
+@pytest.mark.parametrize(("text", "is_found"), [
+    ("Let −P", True), ("P −abc", False), ("x= odd", True), ("PdV= x", False), ("xy= z", False), ("sin~x= y", False),
+    ("P, s=t", True), ("P,~s=t", False), ("(P, s)=t", False), ("P,    n>0", False)])  # fmt: skip
+def test_a_word_or_a_comma_of_the_sentence_in_a_formula_is_noticed(text: str, is_found: bool) -> None:
+    """Where one italic sets prose and mathematics, `Let -P` and `we take P, s = t` are cut as one formula."""
+    assert holds_prose(marks((text, "CMMI10", 0))) is is_found

@@ -103,3 +103,12 @@ def test_a_small_fraction_in_a_display_is_no_difference():
     symbols, rects = SMALL
     assert compare_places(r"E=\frac{1}{2}m", symbols, rects, is_display=True).differences == ()
     assert compare_places(r"E=\frac{2}{1}m", symbols, rects, is_display=True).differences
+
+
+def test_scripts_of_one_formula_are_of_one_size():
+    r"""`x_{a}y_{_b}`, read without the second `_`: all stands where it should, but b is smaller than a."""
+    glyphs = ("x", "a", "y", "b")
+    letters = (0.3, 5.7, 5.4, 10.1, 10), (5.9, 8.5, 9.4, 11.6, 7), (10.3, 5.7, 15.2, 12.0, 10)
+    for size, status in ((7.0, Status.VERIFIED), (6.0, Status.OK)):
+        small = (15.4, 11.6 - 0.69 * size, 15.4 + 0.4 * size, 11.6, size)
+        assert judge("x_{a}y_{b}", "end", 0.99, glyphs, (*letters, small)).status is status

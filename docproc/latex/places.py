@@ -119,7 +119,7 @@ def _compare(latex: str, glyph_symbols: Sequence[str], glyph_boxes: Sequence[Rec
         found += [(round(by, 2), -box.em, f"{where} {how}") for o in neighbors for by, how in _moved(pair, o, scale)]
     found.sort(reverse=True)
     words = dict.fromkeys(words for deviation, _, words in found if deviation > 1)
-    return Placing(True, tuple(words)[:2], found[0][0])
+    return Placing(bool(words) or _are_of_one_size(shaped), tuple(words)[:2], found[0][0])
 
 
 _Pair = tuple[str, InkBox, Rect]
@@ -129,6 +129,14 @@ def _are_as_tall(pairs: Sequence[_Pair], scale: float) -> bool:
     r"""Whether brackets are about as tall as in the layout: `\left(` around a sum is no `(`."""
     heights = [(box.y1 - box.y0, (page[3] - page[1]) / scale) for name, box, page in pairs if name in _BRACKETS]
     return all(abs(one - other) < MAX_BRACKET_EM for one, other in heights)
+
+
+def _are_of_one_size(shaped: Sequence[_Pair]) -> bool:
+    r"""Whether glyphs that one size is set for are of one size: `x_{_E}` is no `x_E` beside other scripts."""
+    sizes: dict[float, list[float]] = defaultdict(list)
+    for _, box, page in shaped:
+        sizes[round(box.em, 2)].append(page[4])
+    return all(max(of_one) < _MAX_SIZE_RATIO_OF_LINE * min(of_one) for of_one in sizes.values())
 
 
 def _moved(pair: _Pair, other: _Pair, scale: float) -> list[tuple[float, str]]:
