@@ -110,14 +110,15 @@ def render_latex(formulas: Sequence[str], dpi: int = _DPI) -> dict[str, np.ndarr
     Returns:
         Picture of each formula that TeX takes without an error: grey uint8, 0 = ink, cut to its ink.
     """
-    safe = [latex for latex in formulas if _is_safe(latex)]
+    safe = [latex for latex in formulas if is_safe(latex)]
     pictures: dict[str, np.ndarray] = {}
     for start in range(0, len(safe), _CHUNK):
         pictures |= _render_chunk(safe[start:start + _CHUNK], dpi)
     return pictures
 
 
-def _is_safe(latex: str) -> bool:
+def is_safe(latex: str) -> bool:
+    """Whether TeX may be given a formula: it parses, reaches no file or shell and does not end the run."""
     try:
         return bool(parse(latex).items) and not _FORBIDDEN.search(latex)
     except LatexError:

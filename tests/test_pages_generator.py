@@ -127,7 +127,7 @@ def test_rows_of_an_align_are_lines_of_one_region(formulas):
     from finetune.pretrain import pages as module
 
     source = write_source(recipe, ProseSource(2, "dev"), FormulaPool(rows, 2), 2, 2, True)
-    pdf, _ = module._run_tex(recipe, source.tex)
+    pdf, _ = module.run_tex(recipe, source.tex)
     assert pdf is not None
     _, regions = module.read_truth(pdf, source.formulas)
     displays = [region for page in regions for region in page if region.kind == "display" and len(region.lines) > 1]

@@ -128,11 +128,12 @@ def write_source(
         parts.append(tex)
         written += length
     body = "\n\n".join(parts)
-    tex = f"{_head(recipe, rng)}\\begin{{document}}\n{body}\n\\end{{document}}\n"
+    tex = f"{write_head(recipe, rng)}\\begin{{document}}\n{body}\n\\end{{document}}\n"
     return MarkedSource(tex, tuple(setter.formulas))
 
 
-def _head(recipe: Recipe, rng: random.Random) -> str:
+def write_head(recipe: Recipe, rng: random.Random) -> str:
+    r"""All of a document of the recipe that comes before its `\begin{document}`."""
     document_class = recipe.document_class
     options = [option for option in (recipe.size, document_class.options) if option]
     options += ["leqno"] * recipe.has_left_numbers + ["fleqn"] * recipe.has_flush_left_displays

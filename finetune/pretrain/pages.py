@@ -114,7 +114,7 @@ def make_document(
     """
     recipe = draw_recipe(seed, split)
     source = write_source(recipe, ProseSource(seed, split), FormulaPool(formulas, seed), seed, pages, has_formulas)
-    pdf, log = _run_tex(recipe, source.tex)
+    pdf, log = run_tex(recipe, source.tex)
     if pdf is None:
         return []
     clean, regions = read_truth(pdf, source.formulas)
@@ -134,7 +134,7 @@ def _pages_of(
     ]
 
 
-def _run_tex(recipe: Recipe, tex: str) -> tuple[bytes | None, str]:
+def run_tex(recipe: Recipe, tex: str) -> tuple[bytes | None, str]:
     """The document's PDF, or None if there was an error, and TeX's log."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
