@@ -7,10 +7,11 @@ import numpy as np
 import pymupdf
 import pytest
 
+from benchmarks.family_print import prints_alike
 from benchmarks.region_scores import FoundRegion, f1, score_page
 from benchmarks.regions import OWN_FORMULAS
 from docproc.records import Box
-from finetune.pretrain.page_families import CLASSES, FAMILIES, DocumentClass, FontFamily, Recipe
+from finetune.pretrain.page_families import CLASSES, FAMILIES, DocumentClass, FontFamily, Recipe, draw_recipe
 from finetune.pretrain.page_formulas import FormulaPool, is_undecidable, load_formulas, split_rows
 from finetune.pretrain.page_scans import render_grey, scan_page
 from finetune.pretrain.page_tex import MARK_BLUE, write_source
@@ -135,6 +136,14 @@ def test_rows_of_an_align_are_lines_of_one_region(formulas):
     for region in displays:
         assert Box.around(region.lines) == region.box
         assert all(above.y0 < below.y0 for above, below in zip(region.lines, region.lines[1:], strict=False))
+
+
+@needs_tex
+@pytest.mark.parametrize(("other", "is_alike"), [(r"\mathit{x}_{a}", True), ("x^{a}", False), (r"x_{a}\input{a}", None)])
+def test_what_the_fonts_of_a_page_print_alike_is_told(other, is_alike):
+    name = draw_recipe(SEED, "dev").name
+    assert prints_alike("x_{a}", other, SEED, name, is_display=False) is is_alike
+    assert prints_alike("x_{a}", other, SEED, "another/family/10pt/1", is_display=False) is None
 
 
 def test_splits_share_no_class_and_no_font_family():
