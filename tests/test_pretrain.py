@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from docproc.checkpoints import BUILT_IN_FOLDER
 from docproc.latex.canonical import recognition_target
+from docproc.model.load import load_built_in_weights
+from finetune.pretrain import average
 from finetune.pretrain.batches import Budget, Sample, group_samples, pack, patchify
 from finetune.pretrain.crops import Crop, cut_formula, to_canvas
 from finetune.pretrain.decoding import read_pictures
@@ -20,7 +22,7 @@ from finetune.pretrain.neighbors import draw_neighbors, draw_nothing
 from finetune.pretrain.network import PackedNetwork, Shape, build_network
 from finetune.pretrain.optimizer import Optimizer
 from finetune.pretrain.prepare import draw_chemistry
-from finetune.pretrain.quantize import quantize
+from finetune.pretrain.quantize import quantize, write_model
 from finetune.pretrain.scores import edit_distance
 from finetune.pretrain.sources import (
     Formula,
@@ -353,6 +355,22 @@ def test_quantizing_keeps_each_channel_within_half_a_step():
     assert whole.dtype == torch.int8
     error = (whole.float() * scale[:, None] - tensor).norm(dim=1)
     assert (error <= 0.02 * tensor.norm(dim=1) + 1e-9).all()
+
+
+def test_the_average_of_two_models_lies_between_them(tmp_path, monkeypatch):
+    names = "layer.weight", "layer.bias"
+    one = dict(zip(names, (torch.full((2, 3), 1.0), torch.zeros(2)), strict=True))
+    other = dict(zip(names, (torch.full((2, 3), 3.0), torch.ones(2)), strict=True))
+    for folder, weights in (("a", one), ("b", other)):
+        (tmp_path / folder).mkdir()
+        write_model(weights, tmp_path / folder)
+    monkeypatch.setattr("sys.argv", ["average", *(str(tmp_path / x) for x in "abc"), "--share", "0.25"])
+    average.main()
+    mixed = load_built_in_weights(tmp_path / "c")
+    assert torch.allclose(mixed["layer.weight"], torch.full((2, 3), 1.5), atol=0.01)
+    assert torch.allclose(mixed["layer.bias"], torch.full((2,), 0.25))
+    with pytest.raises(ValueError, match="one network"):
+        average.average(one, {"layer.weight": torch.zeros(2, 4)}, 0.5)
 
 
 def test_edit_distance():
