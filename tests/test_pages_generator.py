@@ -139,7 +139,9 @@ def test_rows_of_an_align_are_lines_of_one_region(formulas):
 
 
 @needs_tex
-@pytest.mark.parametrize(("other", "is_alike"), [(r"\mathit{x}_{a}", True), ("x^{a}", False), (r"x_{a}\input{a}", None)])
+@pytest.mark.parametrize(
+    ("other", "is_alike"), [(r"\mathit{x}_{a}", True), ("x^{a}", False), (r"x_{a}\input{a}", None)]
+)
 def test_what_the_fonts_of_a_page_print_alike_is_told(other, is_alike):
     name = draw_recipe(SEED, "dev").name
     assert prints_alike("x_{a}", other, SEED, name, is_display=False) is is_alike
