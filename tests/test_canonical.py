@@ -21,7 +21,9 @@ PIECES = st.lists(st.sampled_from(TOKENS.split()), max_size=30)
     (r"\begin{array}{c}a\\ [2pt]b\end{array}", r"\begin{array}{c}a\\[2pt]b\end{array}"),
     (r"\substack{a\\ *b}", r"\substack{a\\\relax *b}"), (r"\substack{a\\*b}", r"\substack{a\\b}"),
     (r"\substack{a\\*[2pt] b\\ [2pt]}", r"\substack{a\\[2pt]b\\\relax[2pt]}"),
-    (r"x {=} y", "x{=}y"), (r"a\dotsum b", r"a\dotsum b"), (r"\int_0^1", r"\int_{0}^{1}"), (r"\not= 0", r"\neq0")])
+    (r"x {=} y", "x{=}y"), (r"a\dotsum b", r"a\dotsum b"), (r"\int_0^1", r"\int_{0}^{1}"), (r"\not= 0", r"\neq0"),
+    (r"\overbracket[0.6pt][-1pt]{({p})}", r"\overbracket[0.6pt][-1pt]{(p)}"), (r"{\mathbf \mathrm V}x", "Vx"),
+    (r"\mathrm\mathbf\mathsf V", r"\mathsf{V}"), (r"\mathbf{\mathrm V}", r"\mathbf{\mathrm{V}}")])
 def test_canonical_form(source, expected):
     assert canonical(source) == expected
 

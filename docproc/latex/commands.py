@@ -21,6 +21,8 @@ _take("om", "sqrt xrightarrow xleftarrow xmapsto xhookrightarrow xhookleftarrow 
 FONT_COMMANDS = ("mathrm mathbf mathit mathsf mathtt mathcal mathbb mathfrak mathscr mathnormal boldsymbol bm pmb "
                  "Bbb frak")
 _take("m", FONT_COMMANDS)
+ALPHABETS = frozenset(f"\\{name}" for name in FONT_COMMANDS.split() if name not in ("bm", "boldsymbol", "pmb"))
+"""Those that TeX switches by themselves, without packages."""
 ACCENTS = "hat bar tilde vec dot ddot dddot ddddot check acute grave breve mathring widehat widetilde widecheck"
 _take("m", ACCENTS)
 _take("m", "overline underline overrightarrow overleftarrow overleftrightarrow underrightarrow underleftarrow "
@@ -30,7 +32,7 @@ _take("m", "overline underline overrightarrow overleftarrow overleftrightarrow u
            "bra ket braket Bra Ket Braket underbar")
 ARGUMENTS["\\operatorname"] = "sm"
 ARGUMENTS["\\smash"] = "Rm"
-_take("m", "overbracket underbracket")
+_take("RRm", "overbracket underbracket")
 TEXT_COMMANDS = ("text textrm textbf textit textsf texttt textup textnormal textsc textsl textmd emph mbox hbox fbox "
                  "framebox makebox llap rlap intertext shortintertext vbox vcenter")
 _take("t", TEXT_COMMANDS)

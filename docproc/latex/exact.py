@@ -6,7 +6,7 @@ import re
 
 from docproc.latex.commands import (
     ACCENTS,
-    FONT_COMMANDS,
+    ALPHABETS,
     FONT_SWITCHES,
     INFIX,
     ORDINARY,
@@ -26,8 +26,7 @@ _SAME = dict(pair.split() for pair in re.split(r"\s{2,}|\n", r"""
 """.strip()))
 _SAME_COMMANDS = {r"\Bbb": r"\mathbb", r"\frak": r"\mathfrak"}
 _GONE = frozenset((r"\nonumber", r"\notag", r"\relax", r"\protect", r"\displaylimits"))
-_BARE = frozenset((r"\frac", r"\dfrac", r"\tfrac", r"\binom", r"\dbinom", r"\tbinom")) | frozenset(
-    f"\\{name}" for name in FONT_COMMANDS.split() if name not in ("bm", "boldsymbol", "pmb"))
+_BARE = frozenset((r"\frac", r"\dfrac", r"\tfrac", r"\binom", r"\dbinom", r"\tbinom")) | ALPHABETS
 _ORD_COMMANDS = _BARE | frozenset(f"\\{name}" for name in f"{ACCENTS} {TEXT_COMMANDS} sqrt overline underline".split())
 _ROWS = {"align": "aligned", "align*": "aligned", "alignat": "alignedat", "alignat*": "alignedat",
          "flalign": "aligned", "flalign*": "aligned", "split": "aligned", "eqnarray": "aligned",

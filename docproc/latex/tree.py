@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from docproc.latex.commands import (
+    ALPHABETS,
     ARGUMENTS,
     ENVIRONMENT_ARGUMENTS,
     INFIX,
@@ -193,7 +194,10 @@ class _Parser:
             return Symbol(text, start)
         return self.parse_command(text, spec, start, depth)
 
-    def parse_command(self, name: str, spec: str, start: int, depth: int) -> Command:
+    def parse_command(self, name: str, spec: str, start: int, depth: int) -> Node:
+        if name in ALPHABETS and self.peek() in ALPHABETS:
+            self.at += 1  # TeX forgets both fonts and prints a plain letter
+            return self.parse_argument(depth, name)
         command = Command(name, start=start)
         for kind in spec:
             if kind == "m":
@@ -212,7 +216,9 @@ class _Parser:
                     self.at += 1
             elif kind == "R":
                 if self.peek() == "[":
-                    command.raw_option = self.parse_raw_option(name)
+                    option = self.parse_raw_option(name)
+                    is_second = command.raw_option is not None
+                    command.raw_option = f"{command.raw_option}][{option}" if is_second else option
             elif kind == "d":
                 command.raw.append(self.parse_delimiter(name))
             else:
