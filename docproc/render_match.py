@@ -152,13 +152,24 @@ def typeset_pdf(formulas: Sequence[str]) -> tuple[bytes, list[int | None]]:
     """
     ended, pdf, shipped, bad, last = _run_pdflatex(formulas)
     skipped: set[int] = set()
-    while not ended and last is not None and last not in skipped:
-        # One formula stopped the run (an endless loop), or the hundredth error: go on without those.
-        skipped |= bad | {last}
+    while not _has_its_pages(ended, pdf, shipped):
+        # One formula stopped the run (an endless loop), or the hundredth error: go on without those. Or one left a
+        # group open, and what followed ran into it: go on without that one.
+        more = {min(bad)} if ended and bad else bad | ({last} if last is not None else set())
+        if more <= skipped:
+            return b"", []
+        skipped |= more
         ended, pdf, shipped, bad, last = _run_pdflatex(["x" if i in skipped else f for i, f in enumerate(formulas)])
-    if not ended:
-        return b"", []
     return pdf, [None if index in bad or index in skipped else index for index in shipped]
+
+
+def _has_its_pages(ended: bool, pdf: bytes, shipped: Sequence[int]) -> bool:
+    import pymupdf
+
+    if not ended:
+        return False
+    with pymupdf.open("pdf", pdf) as document:
+        return len(document) == len(shipped)
 
 
 def _run_pdflatex(formulas: Sequence[str]) -> tuple[bool, bytes, list[int], set[int], int | None]:

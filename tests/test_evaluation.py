@@ -140,3 +140,8 @@ def test_renders():
 def test_a_formula_that_stops_tex_costs_only_itself():
     formulas = ["x", r"\loop\iftrue\repeat", r"\begin{array}{c}" + r"\undefinedone" * 120 + r"\end{array}", "y"]
     assert set(render_latex(formulas)) == {"x", "y"}
+
+
+@pytest.mark.skipif(not has_tex(), reason="pdflatex is not installed")
+def test_a_formula_that_leaves_a_group_open_spoils_no_other():
+    assert set(render_latex([r"\hat\mathbf x", "y", r"\hat\mathbf z", "z"])) == {"y", "z"}
