@@ -72,7 +72,9 @@ class Underway:
         self._answer = ahead.read(next(asking))
 
     def advance(self) -> None:
-        """Wait for the readings asked for, judge them, and ask for what is to be read next."""
+        """Wait for the readings asked for, judge them, and ask for what is to be read next, if anything is."""
+        if self._rows is not None:
+            return
         try:
             self._answer = self._ahead.read(self._asking.send(self._answer.result()))
         except StopIteration as done:

@@ -60,6 +60,14 @@ def test_the_next_pages_are_read_before_the_first_are_judged() -> None:
     assert len(reader.threads) == 1
 
 
+def test_pages_that_are_done_stay_done() -> None:
+    with ReadAhead(Gated(), "4") as ahead:
+        one = ahead.begin(conversation(crops_of(16)))
+        for _ in range(3):
+            one.advance()
+        assert one.rows() == ["16"]
+
+
 def test_nothing_to_read_waits_for_nothing() -> None:
     reader = Gated(is_open=False)
     with ReadAhead(reader, "4") as ahead:
