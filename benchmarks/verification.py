@@ -52,6 +52,7 @@ _SWAPPED = {"stickstoo": {r"\phi": r"\varphi", r"\epsilon": r"\varepsilon"}}
 _CAUGHT = ("suspect", "invalid", "failed", "rejected")
 # Marks of the sentence, and blanks.
 _SENTENCE = ",.;:~"
+_STOP_AT_END = re.compile(r"(?:\\[,;:! ]|[,.;:~ ])+$")
 # KOMA-Script's old font commands take one letter in formulas: `{\rm cm}` prints an upright c and an italic m.
 _OLD_FONT = re.compile(r"\\(rm|bf|it|sf|tt)\s*([A-Za-z0-9])")
 _Z = 1.96
@@ -287,7 +288,7 @@ def _alike_in_print(rows: Sequence[dict[str, Any]]) -> str:
         return ""
     for row in wrong:
         seed = int(Path(row["place"]).parent.stem)
-        pair = row["truth"].rstrip(_SENTENCE + " "), row["latex"].rstrip(_SENTENCE + " ")
+        pair = (_STOP_AT_END.sub("", latex) for latex in (row["truth"], row["latex"]))
         row["prints_alike"] = prints_alike(*pair, seed, row["recipe"], is_display=row["kind"] == "display")
     equal = sum(row["prints_alike"] is True for row in wrong)
     right = verified - len(wrong) + equal
