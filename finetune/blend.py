@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
+    from finetune.evaluate import Scores
+
 # Tried in turn; below the last one little is left of what was learned.
 SHARES = (1.0, 0.85, 0.7, 0.55, 0.4)
 
@@ -50,25 +52,27 @@ class Blend:
 
 
 def choose_share(
-    blend: Blend, kept: Callable[[], float], known: float, most_lost: float, report: Callable[[str], None]
-) -> float:
+    blend: Blend, kept: Callable[[], Scores], known: float, most_lost: float, report: Callable[[str], None]
+) -> tuple[float, Scores]:
     """Set the weights to the largest share that keeps what was known, else to the smallest that there is.
 
     Args:
         blend: Of the trained model.
-        kept: Scores the model as it is on what it must go on reading well, 0-1.
-        known: That score before the training.
+        kept: Scores the model as it is on what it must go on reading well.
+        known: Its exact match before the training, 0-1.
         most_lost: What may be lost of it.
         report: Takes lines for the user.
 
     Returns:
-        The share.
+        The share, and what `kept` says of it.
     """
     for share in SHARES:
         blend.set_share(share)
         score = kept()
-        report(f"with {share:.0%} of what was learned: {score:.1%} of what it should keep ({known:.1%} before)")
+        report(
+            f"with {share:.0%} of what was learned: {score.exact_match:.1%} of what it should keep ({known:.1%} before)"
+        )
         # Equal counts of formulas are equal, whatever the last bit says.
-        if score >= known - most_lost - 1e-9:
+        if score.exact_match >= known - most_lost - 1e-9:
             break
-    return share
+    return share, score

@@ -54,7 +54,9 @@ def read_examples(loaded: LoadedModel, examples: Sequence[Example], batch_size: 
         Truth and reading of each.
     """
     asked = share([e for e in examples if e.is_scored])
-    recognizer = Qwen2VLRecognizer("finetune", lambda: loaded)
+    # Without parameters to train it is a copy, whose layers may become what `docproc run` makes of them.
+    is_in_training = any(p.requires_grad for p in loaded.model.parameters())
+    recognizer = Qwen2VLRecognizer("finetune", lambda: loaded, is_shared=is_in_training)
     read = recognize_all(recognizer, [load_picture(e.pictures[0]) for e in asked], recognizer.batch_size(batch_size))
     pairs = [
         Pair(e.latex, "", 0.0, source=e.document, name=e.origin, stop_reason="memory")

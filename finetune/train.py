@@ -18,8 +18,10 @@ from docproc.checkpoints import BUILT_IN, BUILT_IN_FOLDER, load_processor, resol
 from docproc.errors import InputError, OutputError, UsageError
 from docproc.evaluation import score
 from finetune.anchor import Anchor
+from finetune.attention import attending_by_products
 from finetune.backends import (
     Trainee,
+    as_in_use,
     choose_backend,
     choose_preset,
     has_fast_bf16,
@@ -131,12 +133,11 @@ def run(options: FinetuneOptions, report: Callable[[str], None] = logger.info) -
         if stop.is_asked:
             return _result(options.output, record, data, is_interrupted=True)
         trainee.model.eval()
+        kept = None
         if blend is not None:
             known = record["scores"]["keep_before"]["exact_match"]
-            record["share"] = choose_share(
-                blend, lambda: _score_keep(trainee, data).exact_match, known, MOST_LOST, report
-            )
-        record["scores"].update(_score_all("after", trainee, data, report))
+            record["share"], kept = choose_share(blend, lambda: _score_keep(trainee, data), known, MOST_LOST, report)
+        record["scores"].update(_score_all("after", trainee, data, report, kept))
     if is_first():
         _write_result(options, recipe, trainee, record, trainer.state.log_history, report)
         record["elapsed_seconds"] = round(earlier_seconds + time.monotonic() - started, 1)
@@ -212,21 +213,24 @@ def _keep_rows(options: FinetuneOptions) -> Iterator[Row]:
         yield from read_rows(REHEARSAL)
 
 
-def _score_all(when: str, trainee: Trainee, data: CheckedData, report: Callable[[str], None]) -> dict[str, Any]:
+def _score_all(
+    when: str, trainee: Trainee, data: CheckedData, report: Callable[[str], None], kept: Scores | None = None
+) -> dict[str, Any]:
+    """Score the model as it is; `kept` is its score on what it should keep, where that is known."""
     trainee.loaded.model.eval()
-    pairs = read_examples(trainee.loaded, data.held_out)
+    pairs = read_examples(as_in_use(trainee), data.held_out)
     scores = score_pairs(pairs)
     report(f"{when}: {scores}" if scores.count else "nothing is held out: no scores")
     found = {when: scores.to_json(), f"{when}_details": score(pairs)}
     if data.keep:
-        kept = _score_keep(trainee, data)
+        kept = kept or _score_keep(trainee, data)
         report(f"{when}, on what it should keep: {kept}")
         found[f"keep_{when}"] = kept.to_json()
     return found
 
 
 def _score_keep(trainee: Trainee, data: CheckedData) -> Scores:
-    return score_pairs(read_examples(trainee.loaded, scored_part(data.keep)))
+    return score_pairs(read_examples(as_in_use(trainee), scored_part(data.keep)))
 
 
 def train_model(
@@ -322,7 +326,7 @@ def train_model(
 
     def score_now() -> Scores:
         with home():
-            return score_pairs(read_examples(trainee.loaded, scored))
+            return score_pairs(read_examples(as_in_use(trainee), scored))
 
     anchor = Anchor(trainee.model, recipe.hold) if is_held else None
     trainer_class = make_trainer_class(
@@ -349,7 +353,8 @@ def train_model(
         report(f"going on from step {collator.batches_made}")
     if table:
         table.move_out()
-    trainer.train(resume_from_checkpoint=None if resume_from is None else str(resume_from))
+    with contextlib.nullcontext() if is_cuda or not arguments.bf16 else attending_by_products(trainee.model):
+        trainer.train(resume_from_checkpoint=None if resume_from is None else str(resume_from))
     if table:
         table.come_back()
     return trainer

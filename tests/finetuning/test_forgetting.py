@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from docproc.checkpoints import load_model_and_processor
+from finetune import train
 from finetune.anchor import Anchor
 from finetune.backends import load_trainee
 from finetune.blend import Blend, choose_share
 from finetune.collator import AnswerCollator, split_batch
 from finetune.dataset import check_data
+from finetune.evaluate import Scores
 from finetune.options import FinetuneOptions, resolve_recipe
 from finetune.readers import read_rows
 from finetune.train import rehearsed_part, run, scored_part
@@ -50,11 +52,12 @@ def test_a_blend_takes_as_much_of_the_new_as_keeps_the_old() -> None:
     lines: list[str] = []
 
     # Of what was known, a tenth is lost with all that was learned.
-    def kept() -> float:
-        return 0.9 - 0.1 * float((model.weight - before).detach().mean())
+    def kept() -> Scores:
+        return Scores(10, 0.9 - 0.1 * float((model.weight - before).detach().mean()), 0.0)
 
-    share = choose_share(blend, kept, 0.9, 0.06, lines.append)
+    share, score = choose_share(blend, kept, 0.9, 0.06, lines.append)
     assert share == 0.55
+    assert score.exact_match == pytest.approx(0.845)
     assert torch.allclose(model.weight, before + 0.55)
     assert len(lines) == 4
 
@@ -87,8 +90,9 @@ def test_an_anchor_tells_how_far_a_model_has_gone(tiny: Path, options: FinetuneO
 
 
 def test_held_training_leaves_what_is_rehearsed_nearer_to_what_it_was(
-    options: FinetuneOptions, tiny: Path, tmp_path: Path
+    options: FinetuneOptions, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(train, "KEEP_SHARE", 0.5)  # eight steps hold few rehearsed formulas
     keep = write_folder(tmp_path / "keep", range(30, 46))
     before = first_logits(str(tiny))
     away = []
