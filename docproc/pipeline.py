@@ -14,6 +14,7 @@ from collections import Counter, deque
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from multiprocessing.spawn import get_preparation_data
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -129,8 +130,10 @@ def run(paths: Sequence[Path], options: RunOptions, recognizer: RunRecognizer, p
 
     Raises:
         OutputError: The output folder or database cannot be written.
+        RuntimeError: A script calls it outside `if __name__ == "__main__":`, so that page processes call it again.
     """
     begun = time.monotonic()
+    get_preparation_data("")  # raises in a process that is still importing the script it was started from
     hold_freed_memory()
     summary = RunSummary()
     files, missing = expand_inputs(paths)

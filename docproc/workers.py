@@ -136,12 +136,28 @@ class WorkerPool:
         workers: list[_Worker] = []
         try:
             while not self._stop.is_set():
-                while (self._repeats or not self._tasks.empty()) and (idle := self._idle(workers)) is not None:
-                    self._hand_out(idle, self._repeats.pop() if self._repeats else self._tasks.get())
+                self._hand_out_all(workers)
                 self._collect(workers)
         finally:
             for worker in workers:
                 self._end(worker)
+
+    def _hand_out_all(self, workers: list[_Worker]) -> None:
+        """Give every idle worker a task."""
+        while self._repeats or not self._tasks.empty():
+            try:
+                idle = self._idle(workers)
+            except OSError as error:  # the system starts no more processes
+                if workers:  # those that there are go on
+                    return
+                self._next_task().future.set_result(Lost(f"no page process could be started: {error.strerror}"))
+                continue
+            if idle is None:
+                return
+            self._hand_out(idle, self._next_task())
+
+    def _next_task(self) -> _Task:
+        return self._repeats.pop() if self._repeats else self._tasks.get()
 
     def _idle(self, workers: list[_Worker]) -> _Worker | None:
         for worker in workers:
@@ -152,8 +168,13 @@ class WorkerPool:
         ours, theirs = self._context.Pipe()
         arguments = (theirs, self._function, self._memory_bytes, self._timeout_seconds)
         process = self._context.Process(target=_serve, args=arguments, daemon=True)
-        process.start()
-        theirs.close()
+        try:
+            process.start()
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
         workers.append(_Worker(process, ours))
         return workers[-1]
 

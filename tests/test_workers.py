@@ -1,5 +1,6 @@
 """Page processes: what they may do, and what becomes of their task when they die."""
 
+import errno
 import multiprocessing
 import os
 import resource
@@ -15,6 +16,7 @@ import pytest
 
 from docproc.sandbox import isolation
 from docproc.workers import Budget, Lost, WorkerPool
+from tests.conftest import SAMPLES
 
 kept: list[bytes] = []
 
@@ -187,3 +189,32 @@ def test_a_worker_that_computes_for_ever_is_ended_even_if_nobody_watches_it() ->
     code = "from docproc.sandbox import limit_processor_time\nlimit_processor_time(0.5)\nwhile True: pass"
     ended = subprocess.run([sys.executable, "-c", code], check=False, timeout=30)
     assert ended.returncode == -signal.SIGXCPU
+
+
+def test_a_system_that_starts_no_process_costs_tasks_not_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    with WorkerPool(work, 1, timeout_seconds=20, memory_bytes=4 * 2**30) as workers:
+
+        def refuse(_: object) -> None:
+            raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+        monkeypatch.setattr(workers._context.Process, "start", refuse)
+        lost = workers.submit(("square", 3)).result(20)
+        assert lost == Lost("no page process could be started: Resource temporarily unavailable")
+        monkeypatch.undo()
+        assert workers.submit(("square", 3)).result(60) == 9, "it is tried again for the next"
+
+
+def test_a_script_without_a_main_guard_is_told_at_once(tmp_path: Path) -> None:
+    script = tmp_path / "mine.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "from docproc.options import RunOptions\n"
+        "from docproc.pipeline import run\n"
+        "from docproc.progress import Silent\n"
+        "from docproc.reader_group import recognizer_for\n"
+        f"options = RunOptions(output=Path({str(tmp_path / 'out')!r}))\n"
+        "with recognizer_for(options) as recognizer:\n"
+        f"    run([Path({str(SAMPLES / 'physics-photo.jpg')!r})], options, recognizer, Silent())\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=100, check=False)
+    assert "if __name__ == '__main__':" in done.stderr
