@@ -61,7 +61,7 @@ logger = logging.getLogger(__name__)
 SCORED_IN_BETWEEN = 50
 SCORES_A_RUN = 4
 # Share of `keep` formulas among those trained on, where there are any; with a quarter, print lost 7 points in 80 steps.
-KEEP_SHARE = 0.5
+KEEP_SHARE = 1 / 3
 # One in so many `keep` formulas is for scoring, the others are for training.
 KEEP_SCORED = 4
 # What of their score may be lost; where more is, less of what was learned is taken over (blend.py). They are harder
