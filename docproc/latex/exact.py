@@ -56,6 +56,9 @@ def _respell(items: list[Node], before_dollar: bool = False) -> list[Node]:
     out: list[Node] = []
     for index, item in enumerate(items):
         if isinstance(item, Symbol):
+            if len(item.text) == 1 and item.text != "=":
+                out.append(Symbol(item.text, item.start, gap=item.gap))
+                continue
             if item.text in FONT_SWITCHES:
                 return out + _apply_switch(FONT_SWITCHES[item.text], items[index + 1:])
             if item.text in _GONE:

@@ -63,8 +63,10 @@ def join_tokens(texts: list[str]) -> str:
         if after_command and _FITS_AFTER_COMMAND.match(text):
             parts.append(" ")
         parts.append(text)
-        tail = text.rpartition("\\")[2] if "\\" in text else ""
-        after_command = bool(tail) and tail.isalpha() and tail.isascii()
+        after_command = False
+        if "\\" in text:
+            tail = text.rpartition("\\")[2]
+            after_command = tail.isalpha() and tail.isascii()
     return "".join(parts)
 
 

@@ -70,6 +70,10 @@ def _is_baseless(node: Node) -> bool:
         isinstance(node, Command) and node.name in _NO_BASE)
 
 
+# Characters that may be more than themselves.
+_NOT_PLAIN = frozenset("{}&^_']")
+
+
 class _Parser:
     def __init__(self, latex: str) -> None:
         self.latex = latex
@@ -89,6 +93,10 @@ class _Parser:
         tokens = self.tokens
         while self.at < len(tokens):
             text, start, _ = tokens[self.at]
+            if text not in _NOT_PLAIN and text[0] != "\\":  # most of a formula
+                items.append(Symbol(text, start))
+                self.at += 1
+                continue
             if text in ("}", "&", r"\right", r"\middle") or text.startswith(r"\end{") or (in_option and text == "]"):
                 break
             if text in (r"\\", r"\cr", r"\newline") and in_cell:

@@ -38,6 +38,9 @@ class Writer:
         out: list[str] = []
         is_row_end = False
         for item in items:
+            if isinstance(item, Symbol) and len(item.text) == 1 and not item.font and not is_row_end:
+                out.append(item.text + item.gap)
+                continue
             tokens: list[str] = []
             self._node(item, tokens, in_script)
             if is_row_end and tokens and tokens[0] in ("[", "*"):
@@ -108,8 +111,6 @@ class Writer:
             out += ("{", "}")
         elif isinstance(base, Symbol) and base.font:
             out += self._word(base, in_script, has_scripts=item.sub is not None or item.sup is not None)
-        elif isinstance(base, Group) or (isinstance(base, Environment) and not self.is_look):
-            self._node(base, out, in_script)
         else:
             self._node(base, out, in_script)
         if item.limits and not self.is_key:
