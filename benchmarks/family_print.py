@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from docproc.render_match import cut_to_ink, is_safe, look_equal
+from docproc.render_match import is_safe, look_equal, page_ink
 from finetune.pretrain.page_families import FAMILIES, Recipe, draw_recipe
 from finetune.pretrain.page_tex import write_head
 from finetune.pretrain.pages import run_tex
@@ -26,7 +26,6 @@ def prints_alike(truth: str, latex: str, seed: int, recipe_name: str, *, is_disp
         Whether they show the same symbols in the same places, small spaces aside; None if one could not be set, or
         fonts are missing here that the document had.
     """
-    import numpy as np
     import pymupdf
 
     recipe = _recipe_of(seed, recipe_name)
@@ -38,12 +37,8 @@ def prints_alike(truth: str, latex: str, seed: int, recipe_name: str, *, is_disp
     pdf, _ = run_tex(recipe, f"{head}\\begin{{document}}\n{pages}\\end{{document}}\n")
     if pdf is None:
         return None
-    pictures = []
     with pymupdf.open("pdf", pdf) as document:
-        for page in document:
-            picture = page.get_pixmap(dpi=_DPI, colorspace=pymupdf.csGRAY)
-            grey = np.frombuffer(picture.samples, np.uint8).reshape(picture.h, picture.stride)[:, : picture.w]
-            pictures.append(cut_to_ink(grey))
+        pictures = [page_ink(page, _DPI) for page in document]
     return look_equal(*pictures) if len(pictures) == 2 else None
 
 

@@ -12,8 +12,7 @@ minutes where reading took hours.
 A stored formula whose box is the true one (IoU of at least 0.8) is right if it is the same formula in any spelling, a
 comma or stop at its end aside. Of each status the table says how many there are and how many of them are right, with
 the 95 % interval of Wilson; of the wrong verified ones which print the same picture in the fonts of their page. An
-error is caught if it is called suspect, invalid, failed or rejected. Times are of one thread waiting: parts of one
-run.
+error is caught if it is called suspect, invalid, failed or rejected. Times are parts of one run, see `Stopwatch`.
 """
 
 from __future__ import annotations

@@ -58,8 +58,7 @@ class ReadAhead:
 
     def _read(self, crops: Sequence[np.ndarray]) -> list[Reading]:
         assert self._loading is not None
-        self._loading.result()  # raises what loading raised
-        size = self._recognizer.batch_size(self._asked_size)
+        size = self._loading.result()  # raises what loading raised
         return recognize_all(_Stoppable(self._recognizer, self._is_over), crops, size)
 
 

@@ -18,6 +18,8 @@ from docproc.latex.tree import LatexError, parse
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pymupdf
+
 # Enough to tell n from a in a script of 5 points.
 _DPI = 250
 _CHUNK = 1000
@@ -134,10 +136,16 @@ def _render_chunk(formulas: Sequence[str], dpi: int) -> dict[str, np.ndarray]:
         with pymupdf.open("pdf", pdf) as document:
             for page, index in zip(document, shipped, strict=True):
                 if index is not None:
-                    picture = page.get_pixmap(dpi=dpi, colorspace=pymupdf.csGRAY)
-                    grey = np.frombuffer(picture.samples, np.uint8).reshape(picture.h, picture.stride)[:, :picture.w]
-                    pictures[formulas[index]] = cut_to_ink(grey)
+                    pictures[formulas[index]] = page_ink(page, dpi)
     return pictures
+
+
+def page_ink(page: pymupdf.Page, dpi: int) -> np.ndarray:
+    """The ink of a page, grey uint8 of shape (height, width), cut tight."""
+    import pymupdf
+
+    picture = page.get_pixmap(dpi=dpi, colorspace=pymupdf.csGRAY)
+    return cut_to_ink(np.frombuffer(picture.samples, np.uint8).reshape(picture.h, picture.stride)[:, :picture.w])
 
 
 def typeset_pdf(formulas: Sequence[str]) -> tuple[bytes, list[int | None]]:

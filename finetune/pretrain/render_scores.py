@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from docproc.render_match import cut_to_ink, look_equal, match_renders
+from docproc.render_match import look_equal, match_renders, page_ink
 from finetune.pretrain.heldout import load_sets
 from finetune.pretrain.typeset import Job, typeset
 
@@ -39,9 +39,7 @@ def render_in_family(formulas: list[str], family: str) -> dict[str, NDArray[np.u
             continue
         with pymupdf.open("pdf", sheet.pdf) as document:
             for page, i in sheet.pages:
-                pixmap = document[page].get_pixmap(dpi=_DPI, colorspace=pymupdf.csGRAY)
-                grey = np.frombuffer(pixmap.samples, np.uint8).reshape(pixmap.h, pixmap.stride)[:, : pixmap.w]
-                pictures[part[i]] = cut_to_ink(grey)
+                pictures[part[i]] = page_ink(document[page], _DPI)
     return pictures
 
 
