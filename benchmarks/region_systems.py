@@ -77,6 +77,18 @@ def scan_words(pages: Sequence[TruePage], scans: Sequence[ScannedPage] | None) -
     yield from (_find_in_scan(picture, classical=True, with_words=True) for picture in _pictures(pages, scans))
 
 
+def written_detector(pages: Sequence[TruePage], scans: Sequence[ScannedPage] | None) -> Iterator[Outcome]:
+    """Docproc on pages that are known to be handwritten: clean-up and the network for handwriting."""
+    for picture in _pictures(pages, scans):
+        yield _find_in_scan(picture, classical=False, with_words=False, by_hand=True)
+
+
+def written_words(pages: Sequence[TruePage], scans: Sequence[ScannedPage] | None) -> Iterator[Outcome]:
+    """Docproc without network on pages that are known to be handwritten: shapes of the ink and the OCR of words."""
+    for picture in _pictures(pages, scans):
+        yield _find_in_scan(picture, classical=True, with_words=True, by_hand=True)
+
+
 def pymupdf_layout(pages: Sequence[TruePage], scans: Sequence[ScannedPage] | None) -> Iterator[Outcome]:
     """PyMuPDF's own layout model, class `formula`; on pictures it sees a PDF that holds the picture."""
     import cv2
@@ -131,6 +143,8 @@ SYSTEMS: dict[str, System] = {
     "scan-detector": scan_detector,
     "scan": scan_classical,
     "scan-words": scan_words,
+    "written-detector": written_detector,
+    "written-words": written_words,
     "pymupdf-layout": pymupdf_layout,
     "rapid-layout": rapid_layout,
 }
@@ -152,7 +166,9 @@ def _pictures(
                 yield render_grey(document[page.number - 1], 200), 200.0
 
 
-def _find_in_scan(picture: tuple[np.ndarray[Any, Any], float], *, classical: bool, with_words: bool) -> Outcome:
+def _find_in_scan(
+    picture: tuple[np.ndarray[Any, Any], float], *, classical: bool, with_words: bool, by_hand: bool | None = None
+) -> Outcome:
     from docproc.cleanup import prepare_scan
     from docproc.scan_regions import find_in_image
 
@@ -168,7 +184,7 @@ def _find_in_scan(picture: tuple[np.ndarray[Any, Any], float], *, classical: boo
         from docproc.ocr import read_words
 
         words = read_words(clean)
-    found = find_in_image(clean, RegionOptions(), words, classical=classical)
+    found = find_in_image(clean, RegionOptions(), words, classical=classical, by_hand=by_hand)
     regions = [transform.region_to_original(region) for region in found]
     seconds = time.process_time() - start
     return Outcome(tuple(FoundRegion(str(region.kind), region.box) for region in regions), seconds)

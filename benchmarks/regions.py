@@ -2,9 +2,12 @@
 
     python -m benchmarks.regions --pages 40 --split dev --kind born-digital
     python -m benchmarks.regions --pages 40 --split test --kind scanned --system scan-detector --system scan
+    python -m benchmarks.regions --pages 40 --split test --kind written --system written-detector --data DATA \
+        --hands hands.json --formulas FILE…
     python -m benchmarks.regions --pages 20 --kind scanned --draw /tmp/pages     # green: true, red: found
 
-`dev` is what the finders were made on; `test` shares no class, no font family and no source of formulas with it.
+`dev` is what the finders were made on; `test` shares no class, no font family, no writer and no source of formulas
+with it.
 Without `--formulas` the pages draw from samples/formulas/formulas.jsonl, which is enough to try things; published
 figures name the corpus. Needs pdflatex.
 """
@@ -17,7 +20,7 @@ import platform
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +30,14 @@ from finetune.pretrain.page_formulas import load_formulas
 from finetune.pretrain.page_scans import ScannedPage, scan_page
 from finetune.pretrain.page_truth import TrueRegion
 from finetune.pretrain.pages import TruePage, make_pages
+from finetune.pretrain.written_pages import load_stock, write_page
 
 OWN_FORMULAS = Path(__file__).parents[1] / "samples" / "formulas" / "formulas.jsonl"
 PAGE_KINDS = ("born-digital", "scanned", "no-formula", "no-formula-scanned")
+WRITTEN = "written"
+ANY_KIND = "any"
+"""Of the counts: display and inline alike."""
+_SEEDS_APART = 1_000
 _PAGES_PER_DOCUMENT = 4
 """Short documents, so that few pages still see many classes and fonts."""
 _DEFAULT_SYSTEMS = {False: ["text-layer"], True: ["scan-detector"]}
@@ -65,6 +73,7 @@ class Report:
                     }
                 row[kind]["coverage"] = round(self.counts[kind, "covered"] / truth, 4)
                 row[kind]["found_as_other_kind"] = self.counts[kind, "other-kind"]
+        row["any_f1"] = round(f1(self.counts, ANY_KIND, THRESHOLDS[0])[2], 4)
         row["errors"] = {f"{kind}: {what}": count for (kind, what), count in self.errors.most_common()}
         return row
 
@@ -75,6 +84,10 @@ def main() -> int:
     formulas = load_formulas(arguments.formulas, arguments.split)
     reports = []
     for kind in arguments.kind or PAGE_KINDS:
+        if kind == WRITTEN:
+            written = _written_pages(arguments)
+            reports += [_run(name, kind, *written, arguments) for name in arguments.system or ["written-detector"]]
+            continue
         has_formulas, is_scanned = not kind.startswith("no-formula"), kind.endswith("scanned")
         pages = list(
             make_pages(
@@ -97,6 +110,19 @@ def main() -> int:
     return 0
 
 
+def _written_pages(arguments: argparse.Namespace) -> tuple[list[TruePage], list[ScannedPage]]:
+    if arguments.data is None or arguments.hands is None:
+        raise SystemExit("--kind written needs --data and --hands, see finetune/pretrain/written_pages.py")
+    stock = load_stock(arguments.data, arguments.hands, arguments.formulas, arguments.split)
+    seeds = range(arguments.seed * _SEEDS_APART, arguments.seed * _SEEDS_APART + arguments.pages)
+    scans = [write_page(stock, seed) for seed in seeds]
+    pages = []
+    for seed, scan in zip(seeds, scans, strict=True):
+        height, width = (side * 72 / scan.dpi for side in scan.image.shape)
+        pages.append(TruePage(b"", 1, width, height, scan.regions, scan.recipe, seed))
+    return pages, scans
+
+
 def _run(
     name: str, kind: str, pages: Sequence[TruePage], scans: Sequence[ScannedPage] | None, arguments: argparse.Namespace
 ) -> Report:
@@ -108,6 +134,7 @@ def _run(
         report.pages += 1
         report.seconds += outcome.seconds
         report.counts.update(score.counts)
+        report.counts.update(_count_any(truth, outcome.found, arguments.pad))
         report.by_recipe["/".join(page.recipe.split("/")[:2])].update(score.counts)
         report.errors.update((error.kind, error.what) for error in score.errors)
         lines += [_error_line(name, kind, page, error) for error in score.errors]
@@ -126,6 +153,13 @@ def _run(
     return report
 
 
+def _count_any(truth: Sequence[TrueRegion], found: Sequence[FoundRegion], pad: float) -> dict[tuple[str, str], int]:
+    """Counts without the difference between display and inline."""
+    one = KINDS[0]
+    score = score_page([replace(r, kind=one) for r in truth], [replace(r, kind=one) for r in found], pad)
+    return {(ANY_KIND, name): count for (kind, name), count in score.counts.items() if kind == one}
+
+
 def _error_line(system: str, kind: str, page: TruePage, error: RegionError) -> str:
     row = {
         "system": system,
@@ -138,7 +172,7 @@ def _error_line(system: str, kind: str, page: TruePage, error: RegionError) -> s
         "box": [round(edge, 1) for edge in (error.box.x0, error.box.y0, error.box.x1, error.box.y1)],
         "latex": error.latex,
     }
-    if not kind.endswith("scanned"):
+    if page.pdf and not kind.endswith("scanned"):
         row["line"] = _line_around(page, error)
     return json.dumps(row, ensure_ascii=False) + "\n"
 
@@ -189,13 +223,14 @@ def _draw(
 def _print_table(reports: Sequence[Report], arguments: argparse.Namespace) -> None:
     print(f"split {arguments.split}, seed {arguments.seed}, boxes padded by {arguments.pad} pt, {platform.machine()}")
     print(
-        "| pages | system | display F1@0.5 | @0.75 | inline F1@0.5 | @0.75 | inline P / R | coverage d / i | pages/s |"
+        "| pages | system | any F1@0.5 | display F1@0.5 | @0.75 | inline F1@0.5 | @0.75 | inline P / R | coverage d / i"
+        " | pages/s |"
     )
-    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     for report in reports:
         if report.kind.startswith("no-formula"):
             continue
-        cells = [f"{report.kind} ({report.pages})", report.system]
+        cells = [f"{report.kind} ({report.pages})", report.system, f"{f1(report.counts, ANY_KIND, 0.5)[2]:.3f}"]
         for kind in KINDS:
             cells += [f"{f1(report.counts, kind, threshold)[2]:.3f}" for threshold in THRESHOLDS]
         precision, recall, _ = f1(report.counts, "inline", 0.5)
@@ -226,11 +261,15 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pages", type=int, default=20, help="of each kind")
     parser.add_argument("--split", choices=("dev", "test", "test-unicode"), default="dev")
-    parser.add_argument("--kind", action="append", choices=PAGE_KINDS, help="repeat; all by default")
+    parser.add_argument(
+        "--kind", action="append", choices=(*PAGE_KINDS, WRITTEN), help="repeat; the first four by default"
+    )
     parser.add_argument("--system", action="append", choices=sorted(SYSTEMS), help="repeat; docproc's own by default")
     parser.add_argument(
         "--formulas", type=Path, nargs="+", default=[OWN_FORMULAS], help="JSON Lines: latex, kind, source"
     )
+    parser.add_argument("--data", type=Path, help="for written pages: folder of finetune/pretrain/prepare.py")
+    parser.add_argument("--hands", type=Path, help="for written pages: file of finetune/pretrain/pen_fonts.py")
     parser.add_argument("--seed", type=int, default=7, help="1-99; training pages use seeds from 1000")
     parser.add_argument("--pad", type=float, default=0.0, metavar="PT", help="grow all boxes before comparing them")
     parser.add_argument("--draw", type=Path, metavar="DIR", help="write PNGs: green true, grey undecidable, red found")

@@ -18,6 +18,8 @@ from docproc.errors import DependencyError
 
 # Height of an x at the working scale, in pixels: A4 with 10 pt text is then about 930 x 1310 pixels.
 WORKING_X_HEIGHT = 7.0
+# The same by hand: lines of a tight calculation stay apart, and a page is smaller all the same.
+_WRITTEN_X_HEIGHT = 9.0
 # The maps have one cell for so many working pixels each way.
 CELL_PIXELS = 2
 # The network halves its input five times.
@@ -32,7 +34,7 @@ CLASSES = ("background", "inline", "display", "number")
 CHANNELS = len(CLASSES) + 1
 """Of the network for each cell: a logit for each class, and one for the core of a formula, which is its box without the
 outermost cells: cores of neighbors never touch."""
-_MODEL = Path(__file__).parent / "model" / "scan_detector.onnx"
+_MODELS = Path(__file__).parent / "model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,17 +50,18 @@ class FormulaMaps:
     """Scale from pixels of the page to cells."""
 
 
-def has_detector() -> bool:
-    """Whether the network came with this installation."""
-    return _MODEL.exists()
+def has_detector(*, by_hand: bool = False) -> bool:
+    """Whether the network for print, or for handwriting, came with this installation."""
+    return _model(by_hand).exists()
 
 
-def detect_formulas(image: np.ndarray, x_height: float) -> FormulaMaps:
+def detect_formulas(image: np.ndarray, x_height: float, *, by_hand: bool = False) -> FormulaMaps:
     """Run the network on a page.
 
     Args:
         image: Clean page (see cleanup.py): grey uint8 of shape (height, width), ink dark on white.
         x_height: Of the body text, in pixels.
+        by_hand: The page is handwritten: take the network for that.
 
     Returns:
         The maps.
@@ -66,11 +69,11 @@ def detect_formulas(image: np.ndarray, x_height: float) -> FormulaMaps:
     Raises:
         DependencyError: The network's file is missing or damaged.
     """
-    small, scale = to_working_scale(image, x_height)
+    small, scale = to_working_scale(image, x_height, by_hand=by_hand)
     height, width = small.shape
     padded = np.full((-(-height // _MULTIPLE) * _MULTIPLE, -(-width // _MULTIPLE) * _MULTIPLE), 255, np.uint8)
     padded[:height, :width] = small
-    network = _network(_MODEL)
+    network = _network(_model(by_hand))
     network.setInput(to_network_input(padded)[None, None])
     cells = to_cells(network.forward()[0])
     rows, columns = -(-height // CELL_PIXELS), -(-width // CELL_PIXELS)
@@ -81,10 +84,10 @@ def detect_formulas(image: np.ndarray, x_height: float) -> FormulaMaps:
     return FormulaMaps(shares[1], shares[2], shares[3], core, scale / CELL_PIXELS)
 
 
-def to_working_scale(image: np.ndarray, x_height: float) -> tuple[np.ndarray, float]:
+def to_working_scale(image: np.ndarray, x_height: float, *, by_hand: bool = False) -> tuple[np.ndarray, float]:
     """The page as the network wants to see it, and the factor from its pixels to those of the result."""
     height, width = image.shape
-    scale = WORKING_X_HEIGHT / max(2.0, x_height)
+    scale = (_WRITTEN_X_HEIGHT if by_hand else WORKING_X_HEIGHT) / max(2.0, x_height)
     scale = min(scale, (_MOST_PIXELS / (height * width)) ** 0.5)
     size = max(1, round(width * scale)), max(1, round(height * scale))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
@@ -102,6 +105,10 @@ def to_cells(answer: np.ndarray) -> np.ndarray:
     _, height, width = answer.shape
     parted = answer.reshape(CHANNELS, n, n, height, width).transpose(0, 3, 1, 4, 2)
     return np.ascontiguousarray(parted).reshape(CHANNELS, height * n, width * n)
+
+
+def _model(by_hand: bool) -> Path:
+    return _MODELS / ("written_detector.onnx" if by_hand else "scan_detector.onnx")
 
 
 @cache

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from docproc.scan_ink import may_be_letters, read_ink
 from docproc.word_kinds import is_plausible_word
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ _EVEN_SHARE, _EVEN_SHARE_ALONE, _SURE = 0.25, 0.22, 0.9
 _LEVEL_SHARE, _LEVEL_EM, _AROUND_EM = 0.42, 0.06, 0.5
 # Feet are compared within strips of this width, so that a line that bends a little stays level.
 _STRIP_EM = 14.0
+# The size of handwriting: this quantile of the heights of pieces of ink is so many x-heights, median of 59 made pages
+# (0.81-1.33 times that on nine in ten of them).
+_SIZE_QUANTILE, _QUANTILE_X_HEIGHTS, _FEW_LETTERS = 0.4, 1.35, 8
 _RELATION = re.compile(r"[=≠<>≤≥≈≡∼∈⊂→⇒√∑∫∂∇+∥|^α-ωΓ-Ω]")
 
 
@@ -64,6 +68,23 @@ def _neighbors(values: np.ndarray, reach: float) -> int:
     last = np.searchsorted(values, values + reach, "right")
     first = np.searchsorted(values, values - reach, "left")
     return int((last - first - 1).sum())
+
+
+def read_written_ink(image: np.ndarray, ink: Ink | None = None) -> Ink:
+    """Find the ink of a handwritten page by the size of its writing.
+
+    No height is the commonest by far there: digits and capitals are as many as small letters, and the mode jumps from
+    one to the other (0.42-2.6 times the true height on 24 made pages). A low quantile stays within a third of it.
+
+    Args:
+        image: Clean page, see scan_ink.read_ink.
+        ink: What that found, if it is known already.
+    """
+    ink = read_ink(image) if ink is None else ink
+    letters = may_be_letters(ink.widths, ink.heights, ink.areas)
+    if letters.sum() < _FEW_LETTERS:
+        return ink
+    return read_ink(image, float(np.quantile(ink.heights[letters], _SIZE_QUANTILE)) / _QUANTILE_X_HEIGHTS)
 
 
 def mark_words(lines: list[ScanLine]) -> None:

@@ -41,11 +41,12 @@ class Ink:
         return np.asarray(self.boxes[:, 3] - self.boxes[:, 1])
 
 
-def read_ink(image: np.ndarray) -> Ink:
+def read_ink(image: np.ndarray, x_height: float | None = None) -> Ink:
     """Find the ink of a page.
 
     Args:
         image: Grey uint8 of shape (height, width), clean: ink dark, paper white.
+        x_height: Of the body text in pixels, where it is known; None takes the commonest height.
 
     Returns:
         Its components without specks, figures, and what lies inside figures.
@@ -57,7 +58,8 @@ def read_ink(image: np.ndarray) -> Ink:
     stats = all_stats[1:][has_strong[1:]].astype(np.int64)
     boxes = np.column_stack([stats[:, 0], stats[:, 1], stats[:, 0] + stats[:, 2], stats[:, 1] + stats[:, 3]])
     areas = stats[:, cv2.CC_STAT_AREA]
-    x_height = find_x_height(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT], areas)
+    if x_height is None:
+        x_height = find_x_height(stats[:, cv2.CC_STAT_WIDTH], stats[:, cv2.CC_STAT_HEIGHT], areas)
     em = x_height / X_HEIGHT_EM
     figures = _figures(boxes, em, image.shape)
     middle = (boxes[:, :2] + boxes[:, 2:]) / 2
@@ -82,7 +84,7 @@ def binarize(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def find_x_height(widths: np.ndarray, heights: np.ndarray, areas: np.ndarray) -> float:
     """Height in pixels that most components have: x, a, e, n... are 60 % of Latin prose."""
-    letters = (areas >= 8) & (heights >= 5) & (heights <= 200) & (widths <= 6 * heights) & (heights <= 8 * widths)
+    letters = may_be_letters(widths, heights, areas)
     if letters.sum() < 5:
         return 10.0
     counts = np.bincount(heights[letters], minlength=8).astype(np.float64)
@@ -92,6 +94,13 @@ def find_x_height(widths: np.ndarray, heights: np.ndarray, areas: np.ndarray) ->
         reach = max(1, height // 10)
         smooth[height] = counts[max(0, height - reach) : height + reach + 1].sum()
     return float(np.argmax(smooth))
+
+
+def may_be_letters(widths: np.ndarray, heights: np.ndarray, areas: np.ndarray) -> np.ndarray:
+    """Which components have the size and shape of a letter, in pixels; bool."""
+    return np.asarray(
+        (areas >= 8) & (heights >= 5) & (heights <= 200) & (widths <= 6 * heights) & (heights <= 8 * widths)
+    )
 
 
 def _is_dust(boxes: np.ndarray, em: float, shape: tuple[int, ...]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Find the formulas of a scanned page or picture: with the network, or without it where that does not apply."""
+"""Find the formulas of a scanned page or picture: with a network for print or one for handwriting, or without."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from docproc.scan_classical import find_classically
 from docproc.scan_detector import detect_formulas, has_detector
 from docproc.scan_groups import group_formulas
-from docproc.scan_handwriting import is_handwritten
+from docproc.scan_handwriting import is_handwritten, read_written_ink
 from docproc.scan_ink import read_ink
 
 if TYPE_CHECKING:
@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 
 def find_in_image(
-    page: Page, options: RegionOptions, words: Sequence[OcrWord] | None = None, *, classical: bool = False
+    page: Page,
+    options: RegionOptions,
+    words: Sequence[OcrWord] | None = None,
+    *,
+    classical: bool = False,
+    by_hand: bool | None = None,
 ) -> list[Region]:
     """Find the display and inline formulas of a scan or picture.
 
@@ -28,7 +33,8 @@ def find_in_image(
         options: Lengths in points.
         words: What the OCR read on this page, boxes in points, or None. The network needs them only for the text of
             equation numbers; without the network they say what is prose.
-        classical: Do without the network also on printed pages, for comparison.
+        classical: Do without the networks, for comparison.
+        by_hand: Whether the page is handwritten; None looks at it.
 
     Returns:
         Regions in reading order; boxes in points that hug the ink, equation numbers outside.
@@ -36,7 +42,10 @@ def find_in_image(
     ink = read_ink(page.image)
     if len(ink.boxes) < 2:
         return []
-    by_hand = is_handwritten(ink, words)
-    if by_hand or classical or not has_detector():  # the network has seen print only
+    if by_hand is None:
+        by_hand = is_handwritten(ink, words)
+    if classical or not has_detector(by_hand=by_hand):
         return find_classically(ink, page, words, by_hand=by_hand)
-    return group_formulas(ink, detect_formulas(page.image, ink.x_height), page, words)
+    if by_hand:
+        ink = read_written_ink(page.image, ink)
+    return group_formulas(ink, detect_formulas(page.image, ink.x_height, by_hand=by_hand), page, words)

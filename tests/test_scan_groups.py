@@ -133,8 +133,8 @@ def test_cells_are_parted_from_channels() -> None:
 
 
 def test_a_damaged_network_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "net.onnx").write_bytes(b"no network")
-    monkeypatch.setattr(scan_detector, "_MODEL", tmp_path / "net.onnx")
+    (tmp_path / "scan_detector.onnx").write_bytes(b"no network")
+    monkeypatch.setattr(scan_detector, "_MODELS", tmp_path)
     with pytest.raises(DependencyError, match="install docproc anew"):
         detect_formulas(draw_page(DPI)[0], 10.0)
 

@@ -15,8 +15,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from docproc.scan_detector import CELL_PIXELS
-from finetune.pretrain.detector_pages import make_detector_pages
-from finetune.pretrain.page_formulas import SourceFormula
+from finetune.pretrain.detector_pages import PageSource
 
 # Benchmarks take documents of seeds below 10,000,000 (pages.py); training takes these, evaluations those just below.
 _FIRST_SEED, _CHECK_SEED = 100_000_000, 99_000_000
@@ -28,11 +27,18 @@ PagePair = tuple[Tensor, Tensor]
 
 
 class PageStream(torch.utils.data.IterableDataset[tuple[bool, np.ndarray, np.ndarray]]):
-    """Endless pages; each worker process typesets documents of its own, the first of them for the evaluations."""
+    """Endless pages; each worker process makes documents of its own, the first of them for the evaluations."""
 
-    def __init__(self, formulas: Sequence[SourceFormula], seed: int) -> None:
-        """Documents from `_FIRST_SEED` + 1,000,000 times `seed` on; those of the evaluations are always the same."""
-        self._formulas, self._seed = formulas, seed
+    def __init__(self, source: PageSource, seed: int, checks: PageSource | None = None, documents: int = 1) -> None:
+        """Documents from `_FIRST_SEED` + 1,000,000 times `seed` on; those of the evaluations are always the same.
+
+        Args:
+            source: Of the pages to train on.
+            seed: Other pages with each.
+            checks: Source of the pages for the evaluations; None for the same one.
+            documents: Of each worker for the evaluations.
+        """
+        self._source, self._seed, self._checks, self._documents = source, seed, checks or source, documents
 
     def __iter__(self) -> Iterator[tuple[bool, np.ndarray, np.ndarray]]:
         """Yield whether it is a page for the evaluations, image and labels of one page after the other."""
@@ -41,11 +47,12 @@ class PageStream(torch.utils.data.IterableDataset[tuple[bool, np.ndarray, np.nda
         cv2.setNumThreads(1)
         worker = torch.utils.data.get_worker_info()
         number, count = (worker.id, worker.num_workers) if worker else (0, 1)
-        for page in make_detector_pages(self._formulas, _CHECK_SEED + number):
-            yield True, page.image, page.labels
+        for check in range(self._documents):
+            for page in self._checks.pages(_CHECK_SEED + number + check * count):
+                yield True, page.image, page.labels
         document = _FIRST_SEED + 1_000_000 * self._seed + number
         while True:
-            for page in make_detector_pages(self._formulas, document):
+            for page in self._source.pages(document):
                 yield False, page.image, page.labels
             document += count
 
@@ -128,20 +135,23 @@ def _as_it_is(page: Any) -> Any:
     return page
 
 
-def cut_crops(pages: Sequence[PagePair], size: tuple[int, int], rng: random.Random) -> tuple[Tensor, Tensor]:
+def cut_crops(
+    pages: Sequence[PagePair], size: tuple[int, int], rng: random.Random, zoom: float = _ZOOM
+) -> tuple[Tensor, Tensor]:
     """Cut a crop out of every page, zoomed, turned and bent a little.
 
     Args:
         pages: Of one device.
         size: Height and width of the crops.
         rng: Source of chance.
+        zoom: Natural logarithm of the most that a crop is enlarged or reduced.
 
     Returns:
         Ink of shape (n, 1, height, width), float32 0-1, and labels of shape (n, height / 2, width / 2), uint8.
     """
     crops, labels = [], []
     for image, label in pages:
-        places = _places(image.shape, size, rng, image.device)
+        places = _places(image.shape, size, rng, image.device, zoom)
         ink = image.float()[None, None] / 255
         crops.append(F.grid_sample(ink, places[None], mode="bilinear", align_corners=False))
         cells = F.avg_pool2d(places.permute(2, 0, 1)[None], CELL_PIXELS).permute(0, 2, 3, 1)
@@ -154,10 +164,12 @@ def cut_crops(pages: Sequence[PagePair], size: tuple[int, int], rng: random.Rand
     return torch.cat(crops), torch.cat(labels).to(torch.uint8)
 
 
-def _places(shape: Sequence[int], size: tuple[int, int], rng: random.Random, device: torch.device) -> Tensor:
+def _places(
+    shape: Sequence[int], size: tuple[int, int], rng: random.Random, device: torch.device, most: float
+) -> Tensor:
     """Where on the page each pixel of the crop is taken from: (height, width, 2) of x and y in -1..1."""
     (height, width), (rows, columns) = shape, size
-    zoom = math.exp(rng.uniform(-_ZOOM, _ZOOM))
+    zoom = math.exp(rng.uniform(-most, most))
     across, down = zoom * math.exp(rng.gauss(0, _ASPECT)), zoom
     turn = math.radians(rng.gauss(0, _TURN_DEGREES))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -19,11 +20,13 @@ from docproc.cleanup import prepare_scan
 from docproc.dewarp import Curve
 from docproc.records import Box, Page, PageKind
 from docproc.scan_detector import CELL_PIXELS, CLASSES, to_working_scale
+from docproc.scan_handwriting import read_written_ink
 from docproc.scan_ink import read_ink
 from finetune.pretrain.page_formulas import SourceFormula
 from finetune.pretrain.page_scans import ScannedPage, render_grey, scan_page
 from finetune.pretrain.page_truth import TrueRegion
 from finetune.pretrain.pages import TruePage, make_document
+from finetune.pretrain.written_pages import InkStock, write_page
 
 _Bytes = npt.NDArray[np.uint8]
 
@@ -33,6 +36,7 @@ CORE, IGNORED, GAP = 4, 8, 16
 _GAP_CELLS = 3
 # Share of documents without any formula; shares of pages seen clean, at a drawn resolution, beside those scanned.
 _WITHOUT_FORMULAS, _CLEAN = 0.15, 0.25
+_WITHOUT_FORMULAS_BY_HAND = 0.08
 _CLEAN_DPI = (110, 150, 200, 300)
 _SCAN_DPI = (150, 200, 200, 240, 300)
 _SCANS_A_PAGE = 2
@@ -70,13 +74,46 @@ def make_detector_pages(formulas: Sequence[SourceFormula], seed: int, *, split: 
             yield label_page(scan)
 
 
-def label_page(scan: ScannedPage) -> DetectorPage:
-    """Clean a scan, bring it to the working scale and label its cells."""
+class PageSource(Protocol):
+    """Where pages come from."""
+
+    def pages(self, seed: int) -> Iterator[DetectorPage]:
+        """Pages that follow from a seed."""
+        ...
+
+
+@dataclass(frozen=True)
+class TypesetPages:
+    """Pages of documents set with TeX."""
+
+    formulas: Sequence[SourceFormula]
+    split: str = "dev"
+
+    def pages(self, seed: int) -> Iterator[DetectorPage]:
+        """Pages of one document."""
+        return make_detector_pages(self.formulas, seed, split=self.split)
+
+
+@dataclass(frozen=True)
+class WrittenPages:
+    """Pages written by hand."""
+
+    stock: InkStock
+
+    def pages(self, seed: int) -> Iterator[DetectorPage]:
+        """One page."""
+        has_formulas = random.Random(f"has formulas {seed}").random() >= _WITHOUT_FORMULAS_BY_HAND
+        yield label_page(write_page(self.stock, seed, has_formulas=has_formulas), by_hand=True)
+
+
+def label_page(scan: ScannedPage, *, by_hand: bool = False) -> DetectorPage:
+    """Clean a scan, bring it to the working scale and label its cells; as the product does by its kind of writing."""
     height, width = scan.image.shape
     zoom = scan.dpi / 72
     page = Page("page", 1, width / zoom, height / zoom, rotation=0, kind=PageKind.SCAN, dpi=scan.dpi, image=scan.image)
     clean, transform = prepare_scan(page)
-    small, scale = to_working_scale(clean.image, read_ink(clean.image).x_height)
+    ink = read_written_ink(clean.image) if by_hand else read_ink(clean.image)
+    small, scale = to_working_scale(clean.image, ink.x_height, by_hand=by_hand)
     cells_a_point = zoom * scale / CELL_PIXELS
     forward = cv2.invertAffineTransform(np.array(transform.matrix)) * cells_a_point
     bend = transform.bend and transform.bend.scaled(cells_a_point)

@@ -68,7 +68,7 @@ def draw_ink(
         slant, stretch, tilt = rng.gauss(0, 0.12), math.exp(rng.gauss(0, 0.1)), math.radians(rng.gauss(0, 1.5))
         matrix = np.array([[stretch, -slant * stretch], [math.sin(tilt), 1]], np.float32)
         strokes = [s @ matrix.T for s in strokes]
-        strokes = list(_distort(strokes, unit, rng)) if rng.random() < 0.6 else strokes
+        strokes = list(distort(strokes, unit, rng)) if rng.random() < 0.6 else strokes
         points = np.concatenate(strokes)
     low, high = points.min(0), points.max(0)
     size = np.maximum(high - low, 1e-3)
@@ -87,7 +87,7 @@ def draw_ink(
     return grey
 
 
-def _distort(strokes: list[Stroke], unit: float, rng: random.Random) -> Iterator[Stroke]:
+def distort(strokes: list[Stroke], unit: float, rng: random.Random) -> Iterator[Stroke]:
     """A smooth random displacement of all points: a few waves of long wavelength."""
     waves = [
         (

@@ -107,13 +107,31 @@ def scan_page(page: TruePage, seed: int, *, dpi: float | None = None, has_curve:
         flat = render_grey(document[page.number - 1], resolution)
         other = document[page.number % len(document)]
         behind = render_grey(other, resolution)[:, ::-1] if rng.random() < 0.25 else None
+    sheet = ScannedPage(flat, resolution, page.regions, 0.0, (), page.recipe)
+    return scan_sheet(sheet, rng, behind=behind, has_curve=has_curve)
+
+
+def scan_sheet(
+    sheet: ScannedPage, rng: random.Random, *, behind: _Grey | None = None, has_curve: bool | None = None
+) -> ScannedPage:
+    """Degrade a flat, clean page.
+
+    Args:
+        sheet: The page.
+        rng: Source of chance.
+        behind: What shines through from the back, of the same shape.
+        has_curve: Whether lines bend towards the spine of a book; one page in ten if None.
+
+    Returns:
+        The grey picture and the regions where they are now.
+    """
     skew = rng.gauss(0, 0.8) if rng.random() < 0.8 else rng.uniform(-_MAX_SKEW_DEGREES, _MAX_SKEW_DEGREES)
     skew = max(-_MAX_SKEW_DEGREES, min(_MAX_SKEW_DEGREES, skew))
     is_curved = rng.random() < 0.1 if has_curve is None else has_curve
-    geometry = _draw_geometry(rng, flat.shape, skew, is_curved)
-    image, defects = _photometry(rng, geometry.warp(flat), behind, resolution)
-    regions = tuple(_move_region(region, geometry, resolution) for region in page.regions)
-    return ScannedPage(image, resolution, regions, skew, defects + ("curve",) * is_curved, page.recipe)
+    geometry = _draw_geometry(rng, sheet.image.shape, skew, is_curved)
+    image, defects = _photometry(rng, geometry.warp(sheet.image), behind, sheet.dpi)
+    regions = tuple(_move_region(region, geometry, sheet.dpi) for region in sheet.regions)
+    return ScannedPage(image, sheet.dpi, regions, skew, defects + ("curve",) * is_curved, sheet.recipe)
 
 
 def render_grey(page: pymupdf.Page, dpi: float) -> _Grey:

@@ -18,6 +18,8 @@ from finetune.pretrain.ink import Ink
 HELDOUT_FILE = Path(__file__).parents[2] / "benchmarks" / "heldout.txt"
 MOST_STACKS = 25_000
 """Formulas taken of stacks-project, which is a third of formulas.train."""
+DEV_WRITERS = 0.08
+"""Share of the writers that the finder of formulas on written pages is developed on."""
 _COMMENT = re.compile(r"(?<!\\)%")
 _CHEMISTRY = r"\ce"
 _NO_SUCH_LETTER = re.compile(r"\\(?:mathcal|mathscr|mathbb)\{[^{}]*[a-z0-9]")
@@ -107,6 +109,22 @@ def split_inks(inks: list[Ink]) -> tuple[list[Ink], list[Ink], list[Ink]]:
         elif not new_label:
             train.append(ink)
     return train, both, writers
+
+
+def inks_of_split(inks: list[Ink], split: str) -> list[Ink]:
+    """Handwriting of whole writers, for pages.
+
+    Args:
+        inks: Of all writers.
+        split: `test` has the held-out writers alone, `dev` writers that `train` lacks.
+    """
+    held = held_out_names()["handwriting-writers"]
+
+    def split_of(ink: Ink) -> str:
+        share = hashed_share("writer " + ink.writer)
+        return "test" if share < held else "dev" if share < held + DEV_WRITERS else "train"
+
+    return [ink for ink in inks if split_of(ink) == split]
 
 
 def save_formulas(formulas: Iterable[Formula], path: Path, *, compact: bool = False) -> None:

@@ -1,10 +1,12 @@
-"""Train the network that finds formulas on scanned pages, on pages typeset while it learns.
+"""Train the network that finds formulas on scanned pages, on pages typeset or written while it learns.
 
     python -m finetune.pretrain.train_scan_detector --formulas FILE… --out DIR --seconds 1400 --workers 9 --device cuda
+    python -m finetune.pretrain.train_scan_detector --pages written --data DATA --hands hands.json --formulas FILE… …
 
-Worker processes typeset documents of the `dev` split, scan and clean them (detector_pages.py); the training draws
-crops of them (detector_batches.py) for a fixed time. DIR gets log.jsonl, checkpoint.pt as it goes on, and at the end
-scan_detector.onnx. Needs pdflatex on the PATH, or a tree of tex_tree.py (`--pages`), and the package onnx.
+Worker processes typeset documents of the `dev` split, or write pages with the ink of training writers, scan and clean
+them (detector_pages.py); the training draws crops of them (detector_batches.py) for a fixed time. DIR gets log.jsonl,
+checkpoint.pt as it goes on, and at the end scan_detector.onnx or written_detector.onnx, for which the package onnx is
+needed. Typesetting needs pdflatex on the PATH, or a tree of tex_tree.py (`--pages`).
 """
 
 from __future__ import annotations
@@ -27,9 +29,13 @@ from torch import Tensor
 from docproc.scan_detector import CHANNELS, CLASSES, to_cells
 from finetune.pretrain.detector_batches import PageStore, PageStream, cut_crops, spoil
 from finetune.pretrain.detector_network import DetectorNetwork, export_onnx, halve_weights
-from finetune.pretrain.detector_pages import CORE, GAP, IGNORED
+from finetune.pretrain.detector_pages import CORE, GAP, IGNORED, TypesetPages, WrittenPages
 from finetune.pretrain.page_formulas import load_formulas
+from finetune.pretrain.written_pages import load_stock
 
+_FILES = {"typeset": "scan_detector.onnx", "written": "written_detector.onnx"}
+# Written pages of each worker for the evaluations: documents of one page.
+_CHECK_PAGES = 6
 # Weight of the cells between neighbors, which a few cells decide, beside other cells.
 _GAP_WEIGHT = 4.0
 
@@ -39,6 +45,12 @@ class DetectorOptions:
     """Everything that a run depends on."""
 
     formulas: list[Path] = field(default_factory=list)
+    pages: str = "typeset"
+    """`typeset` or `written`."""
+    data: Path = Path("data")
+    """Folder of prepare.py: the ink of written pages."""
+    hands: Path = Path("hands.json")
+    """File of pen_fonts.py: letters of the words of written pages."""
     out: Path = Path("out")
     seconds: float = 1400.0
     """Length of the schedule; a file `seconds` in `out` with another number changes it under way."""
@@ -52,6 +64,8 @@ class DetectorOptions:
     rate: float = 0.003
     decay: float = 0.02
     warm_up: int = 200
+    zoom: float = 0.2
+    """Crops are up to exp(zoom) times as large or small."""
     average: float = 0.998
     """Of the weights that are kept: an average over about 500 steps."""
     room: int = 6000
@@ -69,18 +83,29 @@ def main() -> None:
     """Read the options, train, write the network and the log."""
     options = _parse()
     options.out.mkdir(parents=True, exist_ok=True)
-    formulas = load_formulas(options.formulas, "dev")
-    store = PageStore(PageStream(formulas, options.seed), options.workers, options.room, options.device)
-    print(f"{len(formulas)} formulas", flush=True)
+    store = PageStore(_stream(options), options.workers, options.room, options.device)
     torch.manual_seed(options.seed)
     torch.backends.cudnn.benchmark = True
     trainer = DetectorTrainer(options, store)
     trainer.run()
     trainer.save()
-    export_onnx(trainer.averaged, options.out / "scan_detector.onnx")
-    check_export(options.out / "scan_detector.onnx", trainer.averaged)
-    halve_weights(options.out / "scan_detector.onnx")
+    file = options.out / _FILES[options.pages]
+    export_onnx(trainer.averaged, file)
+    check_export(file, trainer.averaged)
+    halve_weights(file)
     print("END", flush=True)
+
+
+def _stream(options: DetectorOptions) -> PageStream:
+    if options.pages == "typeset":
+        formulas = load_formulas(options.formulas, "dev")
+        print(f"{len(formulas)} formulas", flush=True)
+        return PageStream(TypesetPages(formulas), options.seed)
+    stocks = [load_stock(options.data, options.hands, options.formulas, split) for split in ("train", "dev")]
+    for stock in stocks:
+        print(f"{stock.split}: {len(stock.inks)} inks, {len(stock.hands)} hands, {len(stock.formulas)} formulas")
+    train, dev = (WrittenPages(stock) for stock in stocks)
+    return PageStream(train, options.seed, dev, documents=_CHECK_PAGES)
 
 
 def _parse() -> DetectorOptions:
@@ -89,6 +114,8 @@ def _parse() -> DetectorOptions:
         name = "--" + f.name.replace("_", "-")
         if f.name == "formulas":
             parser.add_argument(name, type=Path, nargs="+", required=True)
+        elif f.name == "pages":
+            parser.add_argument(name, choices=sorted(_FILES), default=f.default)
         else:
             parser.add_argument(name, type=type(f.default), default=f.default)
     return DetectorOptions(**vars(parser.parse_args()))
@@ -175,7 +202,7 @@ class DetectorTrainer:
 
     def _step(self, keep: float) -> dict[str, Tensor]:
         o = self.options
-        ink, labels = cut_crops(self.store.draw(o.batch, self.rng), (o.height, o.width), self.rng)
+        ink, labels = cut_crops(self.store.draw(o.batch, self.rng), (o.height, o.width), self.rng, o.zoom)
         ink = spoil(ink, self.rng).to(memory_format=torch.channels_last)
         with torch.autocast(o.device, torch.bfloat16, enabled=o.device == "cuda"):
             answer = self.network(ink)
