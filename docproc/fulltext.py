@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from docproc.latex.canonical import match_key
 from docproc.latex.structure import strip_end
-from docproc.latex.tokens import tokenize
+from docproc.latex.tokens import split_latex
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,7 +29,7 @@ def search_key(latex: str) -> str:
 
 def index_tokens(latex: str) -> list[str]:
     r"""Words that stand for the LaTeX tokens, in order: `\frac{a}` becomes c_frac s_open l_a s_close."""
-    return [_encoded(token.text) for token in tokenize(latex)]
+    return [_encoded(token) for token in split_latex(latex)]
 
 
 def telling_tokens(tokens: Iterable[str]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from docproc.latex.tokens import Token, tokenize
+from docproc.latex.tokens import tokenize
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,17 +49,17 @@ def _split_rows(body: str) -> list[str] | None:
     r"""Sources of the rows, or None if the body holds a tag of its own or does not nest."""
     rows: list[str] = []
     depth = start = 0
-    for token in tokenize(body):
+    for token, at in zip(*tokenize(body), strict=True):
         depth += _step(token)
-        if depth < 0 or token.text == r"\tag":
+        if depth < 0 or token == r"\tag":
             return None
-        if token.text == r"\\" and depth == 0:
-            rows.append(body[start : token.start])
-            start = token.end
+        if token == r"\\" and depth == 0:
+            rows.append(body[start:at])
+            start = at + len(token)
     return [*rows, body[start:]] if depth == 0 else None
 
 
-def _step(token: Token) -> int:
-    if token.text in _OPENING or token.text.startswith(r"\begin{"):
+def _step(token: str) -> int:
+    if token in _OPENING or token.startswith(r"\begin{"):
         return 1
-    return -1 if token.text in _CLOSING or token.text.startswith(r"\end{") else 0
+    return -1 if token in _CLOSING or token.startswith(r"\end{") else 0

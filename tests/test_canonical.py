@@ -3,12 +3,40 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from docproc.latex.canonical import canonical, match_key, recognition_target
+from docproc.latex.exact import respell
+from docproc.latex.looks import fold
+from docproc.latex.tokens import tokenize
 from docproc.latex.tree import LatexError, parse
 
 TOKENS = r"""\frac \sqrt [ ] { } ^ _ ' & \\ \left( \right) \begin{matrix} \end{matrix} \begin{aligned} \end{aligned} x y
 \alpha \sum \int \rm \bf \over \text{a\ b} \mathrm \operatorname * \bigl( \bigr) \dots , + = \quad \, \not \mathbf 1 2
 \hat \limits \substack \ce{H2O} \Delta \bm | . \cdot ( ) \displaystyle \overset \mathop"""
 PIECES = st.lists(st.sampled_from(TOKENS.split()), max_size=30)
+
+
+@pytest.mark.parametrize(("source", "tokens", "starts"), [
+    (" a \\alpha\tb", ["a", r"\alpha", "b"], [1, 3, 10]), ("a% x }\n %\n b\\%", ["a", "b", r"\%"], [0, 11, 12]),
+    ("a\\ b\\\nc\\\\ d\\", ["a", "\\ ", "b", "\\ ", "c", r"\\", "d", "\\"], [0, 1, 3, 4, 6, 7, 10, 11]),
+    ("x\\begin {a b}\\end\t{ a}", ["x", r"\begin{ab}", r"\end{a}"], [0, 1, 13]), ("", [], []), (" \n", [], [])])
+def test_tokens_and_where_they_begin(source, tokens, starts):
+    assert tokenize(source) == (tokens, starts)
+
+
+@given(st.text("ab\\ \n{}%[]é\u2003", max_size=30))
+def test_every_token_begins_where_it_is_said_to(text):
+    tokens, starts = tokenize(text)
+    assert [text[start] for start in starts] == [token[0] for token in tokens]
+
+
+@given(PIECES)
+def test_trees_are_not_changed_by_those_who_read_them(pieces):
+    try:
+        tree, same = parse(" ".join(pieces)), parse(" ".join(pieces))
+    except LatexError:
+        return
+    respell(tree.items)
+    fold(tree.items)
+    assert tree == same
 
 
 @pytest.mark.parametrize(("source", "expected"), [

@@ -66,7 +66,7 @@ def check(latex: str, *, is_display: bool = True) -> Checked:
 
 def _unknown_commands(latex: str) -> list[str]:
     problems = []
-    for text, start, _ in tokenize(latex):
+    for text, start in zip(*tokenize(latex), strict=True):
         if text.startswith((r"\begin{", r"\end{")):
             if text.startswith(r"\b") and text[7:-1] not in ENVIRONMENTS:
                 problems.append(f"unknown environment {text[7:-1]} at character {start + 1}")

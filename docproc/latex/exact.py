@@ -33,6 +33,8 @@ _ROWS = {"align": "aligned", "align*": "aligned", "alignat": "alignedat", "align
          "eqnarray*": "aligned", "gather": "gathered", "gather*": "gathered", "multline": "multlined",
          "multline*": "multlined"}
 _OWN_FONT = frozenset((r"\operatorname", r"\operatornamewithlimits"))
+# All other symbols stay as they are.
+_CHANGING = frozenset(FONT_SWITCHES) | _GONE | DOTS | frozenset(_SAME) | {"="}
 _WHOLE = frozenset(("equation", "equation*", "displaymath", "math"))
 
 
@@ -56,8 +58,8 @@ def _respell(items: list[Node], before_dollar: bool = False) -> list[Node]:
     out: list[Node] = []
     for index, item in enumerate(items):
         if isinstance(item, Symbol):
-            if len(item.text) == 1 and item.text != "=":
-                out.append(Symbol(item.text, item.start, gap=item.gap))
+            if item.text not in _CHANGING:
+                out.append(item)
                 continue
             if item.text in FONT_SWITCHES:
                 return out + _apply_switch(FONT_SWITCHES[item.text], items[index + 1:])
@@ -67,7 +69,7 @@ def _respell(items: list[Node], before_dollar: bool = False) -> list[Node]:
                 dots, space = settle_dots(item.text, items, index)
                 if item.text == r"\dotsi" or (dots == r"\cdots" and _before_integral(items, index)):
                     out.append(Symbol(r"\!"))
-                out.append(Symbol(dots, item.start))
+                out.append(Symbol(dots))
                 if not space and before_dollar and dots == r"\ldots" and index + 1 == len(items):
                     space = r"\,"  # amsmath sees \right, or the dollar in the template of the cell
                 out += [Symbol(space)] if space else []
@@ -76,7 +78,9 @@ def _respell(items: list[Node], before_dollar: bool = False) -> list[Node]:
             if text == "=" and out and isinstance(out[-1], Symbol) and out[-1].text == r"\not":
                 out.pop()
                 text = r"\neq"
-            out.append(Symbol(text, item.start, gap=item.gap))
+            out.append(Symbol(text, gap=item.gap))
+        elif isinstance(item, Scripts):
+            out.append(Scripts(_respell_base(item.base), _argument(item.sub), _argument(item.sup), item.limits))
         else:
             out += _respell_node(item)
     return out
@@ -86,22 +90,16 @@ def _before_integral(items: list[Node], index: int) -> bool:
     following = items[index + 1] if index + 1 < len(items) else None
     while isinstance(following, Scripts):
         following = following.base
-    return isinstance(following, Symbol) and following.text.endswith("int") and items[index] != following
+    return isinstance(following, Symbol) and following.text.endswith("int")
 
 
 def _respell_node(item: Node) -> list[Node]:
     if isinstance(item, Group):
-        return [_unbraced(Group(_respell(item.items), item.start))]
-    if isinstance(item, Scripts):
-        base = _respell([item.base]) if item.base is not None else []
-        head: Node | None = base[0] if len(base) == 1 else Group(base) if base else None
-        if isinstance(item.base, Group) and isinstance(head, Command):
-            head = Group([head])  # scripts of a braced fraction or accent may sit elsewhere
-        return [Scripts(head, _argument(item.sub), _argument(item.sup), item.limits, item.start)]
+        return [_unbraced(Group(_respell(item.items)))]
     if isinstance(item, Fence):
         parts = [Group(_respell(part.items, index + 1 == len(item.parts))) for index, part in enumerate(item.parts)]
         return [Fence(_delimiter(item.left), parts,
-                      [_delimiter(middle) for middle in item.middles], _delimiter(item.right), item.start)]
+                      [_delimiter(middle) for middle in item.middles], _delimiter(item.right))]
     if isinstance(item, Environment):
         return [_respell_environment(item)]
     if isinstance(item, Command):
@@ -109,23 +107,33 @@ def _respell_node(item: Node) -> list[Node]:
     return [item]
 
 
+def _respell_base(base: Node | None) -> Node | None:
+    if base is None or (isinstance(base, Symbol) and base.text not in _CHANGING):
+        return base
+    items = _respell([base])
+    head = items[0] if len(items) == 1 else Group(items) if items else None
+    if isinstance(base, Group) and isinstance(head, Command):
+        head = Group([head])  # scripts of a braced fraction or accent may sit elsewhere
+    return head
+
+
 def _respell_command(item: Command) -> list[Node]:
     name = _SAME_COMMANDS.get(item.name, item.name)
     if name == r"\label":
         return []
     if name == r"\operatornamewithlimits":
-        return [Command(r"\operatorname", [_argument(item.args[0]) or Group([])], is_starred=True, start=item.start)]
+        return [Command(r"\operatorname", [_argument(item.args[0]) or Group([])], is_starred=True)]
     if name == r"\over":
         name = r"\frac"
     elif name == r"\choose":
         name = r"\binom"
     elif name in SIZED:
-        return [Command(name, raw=[_delimiter(item.raw[0])], start=item.start)]
+        return [Command(name, raw=[_delimiter(item.raw[0])])]
     elif name in (r"\mskip", r"\mkern"):
-        return [Command(name, raw=item.raw, start=item.start)]
+        return [Command(name, raw=item.raw)]
     args = [_argument(arg) or Group([]) for arg in item.args]
     option = Group(_respell(item.option.items)) if item.option is not None else None
-    return [Command(name, args, option, item.raw, item.raw_option, item.is_starred, item.start)]
+    return [Command(name, args, option, item.raw, item.raw_option, item.is_starred)]
 
 
 def _respell_environment(item: Environment) -> Environment:
@@ -138,7 +146,7 @@ def _respell_environment(item: Environment) -> Environment:
             rows = [[row[0], Group([*row[1].items, *(row[2].items if len(row) > 2 else [])])] if len(row) > 1 else row
                     for row in rows]
         name = _ROWS[name]
-    return Environment(name, item.arguments, rows, item.gaps, item.start)
+    return Environment(name, item.arguments, rows, item.gaps)
 
 
 def _has_tag(items: list[Node]) -> bool:
@@ -150,9 +158,11 @@ def _argument(group: Group | None) -> Group | None:
     if group is None:
         return None
     items = group.items
+    if len(items) == 1 and isinstance(items[0], Symbol) and items[0].text not in _CHANGING:
+        return group
     while len(items) == 1 and isinstance(items[0], Group):
         items = items[0].items
-    return Group(_respell(items), group.start, group.is_bare)
+    return Group(_respell(items), group.is_bare)
 
 
 def _unbraced(group: Group) -> Node:
@@ -194,11 +204,11 @@ def _apply_switch(command: str, items: list[Node]) -> list[Node]:
             return [*out, Command(command, [_argument(Group(items[index:])) or Group([])])]
         elif isinstance(item, Fence):
             parts = [Group(_respell([Symbol(switch), *part.items])) for part in item.parts]
-            out += _respell_node(Fence(item.left, parts, item.middles, item.right, item.start))
+            out += _respell_node(Fence(item.left, parts, item.middles, item.right))
         elif isinstance(item, Scripts):
             sub, sup = (Group(_respell([Symbol(switch), *x.items])) if x else None for x in (item.sub, item.sup))
             base = _apply_switch(command, [item.base]) if item.base is not None else []
-            out += [*base[:-1], Scripts(base[-1] if base else None, sub, sup, item.limits, item.start)]
+            out += [*base[:-1], Scripts(base[-1] if base else None, sub, sup, item.limits)]
         elif isinstance(item, Command) and item.name not in _OWN_FONT:
             args = [Group(_switch_rows(switch, arg.items)) for arg in item.args]
             out += _respell_node(Command(item.name, args, item.option, item.raw, item.raw_option, item.is_starred))

@@ -31,17 +31,17 @@ def fold_environment(item: Environment, cells: list[list[Group]]) -> list[Node]:
         flat: list[Node] = []
         for row in rows:
             flat += ([Symbol(r"\\")] if flat else []) + row[0].items
-        return [Command(r"\substack", [Group(flat)], start=item.start)]
+        return [Command(r"\substack", [Group(flat)])]
     if len(rows) == 1 and (width == 1 or name in ("aligned", "gathered", "multlined")) and name != "cases" \
             and name != "rcases" and name != "array" and item.name not in MATRIX_FENCES:
         flat = []
         for index, cell in enumerate(rows[0]):
             flat += ([Symbol(" ", font="2")] if index and index % 2 == 0 else []) + cell.items
         return flat
-    folded = Environment(name, arguments, rows, [""] * (len(rows) - 1), item.start)
+    folded = Environment(name, arguments, rows, [""] * (len(rows) - 1))
     if item.name in MATRIX_FENCES:
         left, right = MATRIX_FENCES[item.name]
-        return [Fence(left, [Group([folded])], [], right, item.start)]
+        return [Fence(left, [Group([folded])], [], right)]
     return [folded]
 
 

@@ -94,7 +94,7 @@ def pair_sized(items: list[Node], in_script: bool) -> list[Node]:
             fenced = fold_fence(left.raw[0], [content], [], delimiter)
             if isinstance(item, Scripts):
                 base = fenced.pop()
-                fenced.append(Scripts(base, item.sub, item.sup, "", item.start))
+                fenced.append(Scripts(base, item.sub, item.sup, ""))
             out[at:] = fenced
             stack = [x for x in stack if x < at]
         elif side == "l" or (side == "" and isinstance(item, Command)):
@@ -115,8 +115,8 @@ def _plain(item: Node) -> Node:
     sized = _sized(item)
     if sized is None:
         return item
-    symbol = Symbol(sized.raw[0] if sized.raw[0] != "." else "", sized.start)
-    return Scripts(symbol, item.sub, item.sup, "", item.start) if isinstance(item, Scripts) else symbol
+    symbol = Symbol(sized.raw[0] if sized.raw[0] != "." else "")
+    return Scripts(symbol, item.sub, item.sup, "") if isinstance(item, Scripts) else symbol
 
 
 def join_runs(items: list[Node], in_script: bool) -> list[Node]:
@@ -145,8 +145,8 @@ def join_runs(items: list[Node], in_script: bool) -> list[Node]:
             if not gap or head.font in WORD_FONTS:
                 if _COMMAND_END.search(last.text) and is_letter(head.text[0]):
                     gap = " "
-                merged = Symbol(last.text + gap + head.text, last.start, head.font)
-                out[-1] = Scripts(merged, item.sub, item.sup, item.limits, item.start) if isinstance(item, Scripts) \
+                merged = Symbol(last.text + gap + head.text, head.font)
+                out[-1] = Scripts(merged, item.sub, item.sup, item.limits) if isinstance(item, Scripts) \
                     else merged
                 width = 0.0
                 continue

@@ -91,13 +91,13 @@ def _fold_symbol(item: Symbol, items: list[Node], index: int, font: str, out: li
     if text in DOTS:
         text = settle_dots(text, items, index)[0]
     if is_letter(text) or text.isdigit() or text in UPPERCASE_GREEK:
-        out.append(Symbol(text, item.start, _font_of(text, font)))
+        out.append(Symbol(text, _font_of(text, font)))
         return
     if text in NAMED_OPERATORS and text in NAMED_WORDS:
-        out.append(Symbol(NAMED_WORDS[text], item.start, "bf" if font.startswith("bm") else "op"))
+        out.append(Symbol(NAMED_WORDS[text], "bf" if font.startswith("bm") else "op"))
         return
     bold = "bm" if font.startswith("bm") else ""
-    out.extend(Symbol(look, item.start, "op" if look.isalpha() and look.isascii() else bold)
+    out.extend(Symbol(look, "op" if look.isalpha() and look.isascii() else bold)
                for look in LOOKS.get(text, (text,)))
 
 
@@ -140,11 +140,11 @@ def _fold_command(item: Command, font: str, in_script: bool) -> list[Node]:
     if name in _CLASS_COMMANDS:
         return fold(item.args[0].items, font, in_script)
     if name in SIZED:
-        return [Command(name, raw=[DELIMITER_LOOKS.get(item.raw[0], item.raw[0])], start=item.start)]
+        return [Command(name, raw=[DELIMITER_LOOKS.get(item.raw[0], item.raw[0])])]
     if name in (r"\atop", r"\brack", r"\brace"):
         return _fold_atop(item, font, in_script)
     if name == r"\substack":
-        return _fold_substack(item.args[0].items, font, item.start)
+        return _fold_substack(item.args[0].items, font)
     if name == r"\pmod":
         return [Symbol("("), Symbol("mod", font="op"), *fold(item.args[0].items, font, in_script), Symbol(")")]
     if name == r"\pod":
@@ -156,7 +156,7 @@ def _fold_command(item: Command, font: str, in_script: bool) -> list[Node]:
             right = "\\rangle"
         return [Symbol(left), *inner, Symbol(right)]
     if name == r"\fbox" or name == r"\framebox":
-        return [Command(r"\boxed", [Group(fold_text(item.raw[0], "rm", _fold_math))], start=item.start)]
+        return [Command(r"\boxed", [Group(fold_text(item.raw[0], "rm", _fold_math))])]
     if name == r"\genfrac" and item.raw[:3] == ["(", ")", "0pt"]:
         name = r"\binom"
     if name in (r"\ce", r"\cee"):
@@ -168,7 +168,7 @@ def _fold_command(item: Command, font: str, in_script: bool) -> list[Node]:
     args = [Group(fold(arg.items, font, in_script)) for arg in item.args]
     option = Group(fold(item.option.items, font, True)) if item.option and item.option.items else None
     raw = item.raw if name != r"\binom" else []
-    return [Command(name, args, option, raw, item.raw_option, item.is_starred, item.start)]
+    return [Command(name, args, option, raw, item.raw_option, item.is_starred)]
 
 
 def _fold_chemistry(item: Command, in_script: bool) -> list[Node]:
@@ -179,7 +179,7 @@ def _fold_chemistry(item: Command, in_script: bool) -> list[Node]:
             return fold(parse(latex).items, "", in_script)
         except LatexError:
             pass
-    return [Command(r"\ce", raw=[_CE_EDGE.sub("", item.raw[0])], start=item.start)]
+    return [Command(r"\ce", raw=[_CE_EDGE.sub("", item.raw[0])])]
 
 
 def _fold_operator(argument: Group, is_starred: bool) -> list[Node]:
@@ -199,7 +199,7 @@ def _fold_operator(argument: Group, is_starred: bool) -> list[Node]:
         return [Symbol(word, font=font if len(word) > 1 else "rm")]
     folded = fold(argument.items, "rm")
     if len(folded) == 1 and isinstance(folded[0], Symbol) and folded[0].font in WORD_FONTS and len(folded[0].text) > 1:
-        folded[0].font = font
+        return [Symbol(folded[0].text, font)]
     return folded
 
 
@@ -207,10 +207,10 @@ def _fold_mathop(item: Command, font: str, in_script: bool) -> list[Node]:
     inner = fold(item.args[0].items, font, in_script)
     if len(inner) == 1 and isinstance(inner[0], Symbol):
         if inner[0].font in WORD_FONTS:
-            return [Symbol(inner[0].text, item.start, "op*" if len(inner[0].text) > 1 else "rm")]
+            return [Symbol(inner[0].text, "op*" if len(inner[0].text) > 1 else "rm")]
         if inner[0].text in BIG_OPERATORS:
             return inner
-    return [Command(r"\mathop", [Group(inner)], start=item.start)]
+    return [Command(r"\mathop", [Group(inner)])]
 
 
 def _fold_scripts(item: Scripts, font: str, in_script: bool) -> list[Node]:
@@ -222,7 +222,7 @@ def _fold_scripts(item: Scripts, font: str, in_script: bool) -> list[Node]:
         base.append(last)
         last = None
     if isinstance(last, Symbol) and last.font == "op*" and item.limits == r"\nolimits":
-        last = Symbol(last.text, last.start, "op")
+        last = Symbol(last.text, "op")
     if isinstance(last, Command) and last.name == r"\mathop":
         if item.limits == r"\nolimits":
             base += last.args[0].items
@@ -240,7 +240,7 @@ def _fold_scripts(item: Scripts, font: str, in_script: bool) -> list[Node]:
         # The run is one symbol: its scripts hang on its last letter in every spelling.
         pass
     limits = item.limits if isinstance(last, Symbol) and "int" in last.text and item.limits == r"\limits" else ""
-    return [*base, Scripts(last, sub, sup, limits, item.start)]
+    return [*base, Scripts(last, sub, sup, limits)]
 
 
 def _fold_script(script: Group | None, font: str) -> Group | None:
@@ -266,10 +266,10 @@ def _fold_stack(item: Command, font: str, in_script: bool) -> list[Node]:
         is_big = isinstance(inner, Symbol) and inner.text in BIG_OPERATORS and "int" not in inner.text
         sub, sup = (node.sub, node.sup) if isinstance(node, Scripts) else (None, None)
         if is_under and (is_word or is_big) and sub is None and isinstance(inner, Symbol):
-            return [Scripts(Symbol(inner.text, inner.start, "op*" if is_word else inner.font), Group(over), sup)]
+            return [Scripts(Symbol(inner.text, "op*" if is_word else inner.font), Group(over), sup)]
         if not is_under and is_big and sup is None:
             return [Scripts(inner, sub, Group(over))]
-    return [Command(r"\underset" if is_under else r"\overset", [Group(over), Group(base)], start=item.start)]
+    return [Command(r"\underset" if is_under else r"\overset", [Group(over), Group(base)])]
 
 
 def _fold_atop(item: Command, font: str, in_script: bool) -> list[Node]:
@@ -277,15 +277,15 @@ def _fold_atop(item: Command, font: str, in_script: bool) -> list[Node]:
     if item.name == r"\atop" and not (above and below):
         return above or below
     if item.name == r"\atop" and in_script:
-        return [Command(r"\substack", [Group([*above, Symbol(r"\\"), *below])], start=item.start)]
-    stack = Environment("matrix", [], [[Group(above)], [Group(below)]], [""], item.start)
+        return [Command(r"\substack", [Group([*above, Symbol(r"\\"), *below])])]
+    stack = Environment("matrix", [], [[Group(above)], [Group(below)]], [""])
     if item.name == r"\atop":
         return [stack]
     left, right = ("[", "]") if item.name == r"\brack" else (r"\{", r"\}")
-    return [Fence(left, [Group([stack])], [], right, item.start)]
+    return [Fence(left, [Group([stack])], [], right)]
 
 
-def _fold_substack(items: list[Node], font: str, start: int) -> list[Node]:
+def _fold_substack(items: list[Node], font: str) -> list[Node]:
     rows: list[list[Node]] = [[]]
     for node in items:
         if isinstance(node, Symbol) and node.text in (r"\\", r"\cr"):
@@ -298,7 +298,7 @@ def _fold_substack(items: list[Node], font: str, start: int) -> list[Node]:
     out = folded[0]
     for row in folded[1:]:
         out = [*out, Symbol(r"\\"), *row]
-    return [Command(r"\substack", [Group(out)], start=start)]
+    return [Command(r"\substack", [Group(out)])]
 
 
 def _fold_math(latex: str) -> list[Node]:

@@ -15,12 +15,11 @@ class LatexError(ValueError):
         """Index into the source, from 0."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Symbol:
-    """One token without arguments: a character, a control symbol or a command."""
+    """One token without arguments: a character, a control symbol or a command; trees may share it."""
 
     text: str
-    start: int = 0
     font: str = ""
     """Set by the folding of looks: the alphabet that the symbol is drawn from."""
     gap: str = ""
@@ -32,7 +31,6 @@ class Group:
     """A list of items between braces."""
 
     items: list[Node]
-    start: int = 0
     is_bare: bool = False
     r"""An argument that is a command without braces around it: `\dot\vec x` puts its dot elsewhere."""
 
@@ -47,7 +45,6 @@ class Command:
     raw: list[str] = field(default_factory=list)
     raw_option: str | None = None
     is_starred: bool = False
-    start: int = 0
 
 
 @dataclass(slots=True)
@@ -58,8 +55,6 @@ class Scripts:
     sub: Group | None
     sup: Group | None
     limits: str = ""
-    start: int = 0
-    primes: int = 0
 
 
 @dataclass(slots=True)
@@ -70,7 +65,6 @@ class Fence:
     parts: list[Group]
     middles: list[str]
     right: str
-    start: int = 0
 
 
 @dataclass(slots=True)
@@ -81,7 +75,6 @@ class Environment:
     arguments: list[str]
     rows: list[list[Group]]
     gaps: list[str]
-    start: int = 0
 
 
 Node = Symbol | Group | Command | Scripts | Fence | Environment

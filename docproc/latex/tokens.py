@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from itertools import accumulate
 
 # Longer input is no formula: the longest of 620,000 in books and Wikipedia has 6,900 characters.
 MAX_CHARACTERS = 10_000
 
-_TOKEN = re.compile(
-    r"\\(?:begin|end)\s*\{[^{}\\]*\}"  # \begin{aligned} is one token
+# A token with the blanks behind it.
+_PIECE = re.compile(
+    r"(?:\\(?:begin|end)\s*\{[^{}\\]*\}"  # \begin{aligned} is one token
     r"|\\[a-zA-Z]+"  # a command
     r"|\\."  # a control symbol: \, \{ \\
     r"|%[^\n]*\n?"  # a comment
-    r"|[^\s]",  # blanks between tokens are passed over
+    r"|\S)\s*",
     re.DOTALL,
 )
-_SPACE_IN_ENVIRONMENT = re.compile(r"\s+")
+_ENVIRONMENT = re.compile(r"\\(?:begin|end)\s*\{")
+_SPACED_ENVIRONMENT = re.compile(r"\\(?:begin|end)(?:\s|\{[^{}\\]*\s)")
+_BLANKS = re.compile(r"\s+")
 _FITS_AFTER_COMMAND = re.compile(r"[a-zA-Z*]")
 
 
-class Token(NamedTuple):
-    """One token: `text` as TeX sees it, and the characters `start` to `end` of the source it stands for."""
-
-    text: str
-    start: int
-    end: int
-
-
-def tokenize(latex: str) -> list[Token]:
+def tokenize(latex: str) -> tuple[list[str], list[int]]:
     r"""Split LaTeX into tokens; blanks and comments vanish, as they do in mathematics.
 
     Args:
@@ -36,21 +31,24 @@ def tokenize(latex: str) -> list[Token]:
 
     Returns:
         Tokens in order: commands (`\frac`), control symbols (`\,`), whole `\begin{env}` and `\end{env}`, else single
-        characters.
+        characters; and the index in `latex` at which each begins. Lists of plain values: a formula has hundreds.
     """
-    tokens = []
-    new = tuple.__new__  # a named tuple's own constructor takes three times as long, and a formula has hundreds
-    for match in _TOKEN.finditer(latex):
-        text = match.group()
-        if text[0] == "\\":
-            if len(text) > 2 and text[-1] == "}":
-                text = _SPACE_IN_ENVIRONMENT.sub("", text)
-            elif len(text) == 2 and text[1].isspace():
-                text = "\\ "
-        elif text[0] == "%":
-            continue
-        tokens.append(new(Token, (text, *match.span())))
-    return tokens
+    pieces: list[str] = _PIECE.findall(latex)
+    *starts, _ = accumulate(map(len, pieces), initial=len(latex) - len(latex.lstrip()))
+    tokens = [piece.rstrip() for piece in pieces]
+    if "\\" in tokens:
+        tokens = ["\\ " if token == "\\" != piece else token for token, piece in zip(tokens, pieces, strict=True)]
+    if _SPACED_ENVIRONMENT.search(latex):
+        tokens = [_BLANKS.sub("", token) if _ENVIRONMENT.match(token) else token for token in tokens]
+    if "%" in latex:
+        kept = [index for index, token in enumerate(tokens) if token[0] != "%"]
+        return [tokens[index] for index in kept], [starts[index] for index in kept]
+    return tokens, starts
+
+
+def split_latex(latex: str) -> list[str]:
+    """The tokens alone, as counted by scores and length limits."""
+    return tokenize(latex)[0]
 
 
 def join_tokens(texts: list[str]) -> str:
@@ -64,12 +62,7 @@ def join_tokens(texts: list[str]) -> str:
             parts.append(" ")
         parts.append(text)
         after_command = False
-        if "\\" in text:
+        if len(text) > 1 and "\\" in text:
             tail = text.rpartition("\\")[2]
             after_command = tail.isalpha() and tail.isascii()
     return "".join(parts)
-
-
-def split_latex(latex: str) -> list[str]:
-    """Texts of the tokens, as counted by scores and length limits."""
-    return [token.text for token in tokenize(latex)]

@@ -36,25 +36,30 @@ class Writer:
     def write(self, items: list[Node], in_script: bool = False) -> list[str]:
         """Tokens of a list of items."""
         out: list[str] = []
-        is_row_end = False
-        for item in items:
-            if isinstance(item, Symbol) and len(item.text) == 1 and not item.font and not is_row_end:
-                out.append(item.text + item.gap)
-                continue
-            tokens: list[str] = []
-            self._node(item, tokens, in_script)
-            if is_row_end and tokens and tokens[0] in ("[", "*"):
-                out += self._stop()
-            out += tokens
-            is_row_end = isinstance(item, Symbol) and item.text == r"\\"
+        self._items(items, out, in_script)
         return out
 
-    def _stop(self) -> list[str]:
-        """What parts a row's end from a [ or * behind it, which TeX would take for its option."""
-        return ["{", "}"] if self.is_look else [r"\relax"]
+    def _items(self, items: list[Node], out: list[str], in_script: bool) -> None:
+        is_row_end = False
+        for item in items:
+            if isinstance(item, Symbol) and not item.font and item.text not in (_QUAD, r"\\") and not is_row_end:
+                out.append(item.text)  # most of a formula
+                continue
+            place = len(out)
+            self._node(item, out, in_script)
+            if is_row_end:
+                self._part(out, place)
+            is_row_end = isinstance(item, Symbol) and item.text == r"\\"
+
+    def _part(self, out: list[str], place: int) -> None:
+        """Part a row's end from a [ or * behind it, which TeX would take for its option."""
+        if out[place:place + 1] in (["["], ["*"]):
+            out[place:place] = ["{", "}"] if self.is_look else [r"\relax"]
 
     def _braced(self, group: Group, out: list[str], in_script: bool) -> None:
-        out += ("{", *self.write(group.items, in_script), "}")
+        out.append("{")
+        self._items(group.items, out, in_script)
+        out.append("}")
 
     def _node(self, item: Node, out: list[str], in_script: bool) -> None:
         if isinstance(item, Symbol):
@@ -160,7 +165,7 @@ class Writer:
                 return
         out += (r"\left", item.left)
         for index, part in enumerate(item.parts):
-            out += self.write(part.items, in_script)
+            self._items(part.items, out, in_script)
             if index < len(item.middles):
                 out += (r"\middle", item.middles[index])
         out += (r"\right", item.right)
@@ -175,10 +180,10 @@ class Writer:
             for index, cell in enumerate(row):
                 if index:
                     out.append("&")
-                tokens = self.write(cell.items, in_script)
-                if not index and tokens and tokens[0] in ("[", "*"):
-                    out += self._stop()
-                out += tokens
+                place = len(out)
+                self._items(cell.items, out, in_script)
+                if not index:
+                    self._part(out, place)
         out.append(f"\\end{{{item.name}}}")
 
 
