@@ -11,6 +11,9 @@ Between two pages a page process holds what its last scan took, 20 MiB more or l
 memory (what is not mapped from files: that is shared with whoever else runs) is looked at in eight parts of the second
 half: the slope of the least squares over the most of each part. Some thousand pages are needed to tell.
 
+A machine that others share is not always as fast. Beside every look a fixed piece of work is timed by the processor
+time that it takes; the last speed over the second is also given as it would be on a machine that stays the same.
+
     python -m benchmarks.load [--pages 10000] [--read-all] [--seed 0] [--workers 0] [--stock FILE] [--seconds N]
 """
 
@@ -23,7 +26,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -44,6 +47,7 @@ _LOOK_SECONDS = 2.0
 _LINE_SECONDS = 15.0
 _READ_EVERY = 20
 _PARTS = 8
+_WORK_ITEMS, _WORK_ROUNDS = 60_000, 3
 _WHOSE = ("parent", "pages", "model")
 _KINDS = {"docproc-page": "pages", "docproc-read": "model"}
 """Processes by the names that they give themselves."""
@@ -66,6 +70,8 @@ class Look:
     pages_seconds: float
     """Of all page processes so far, those included that have ended."""
     model_seconds: float
+    work_ms: float
+    """Processor time of the fixed piece of work."""
 
 
 class TimeIsUpError(Exception):
@@ -152,6 +158,7 @@ class Watch:
             parent_seconds=_processor_seconds(own),
             pages_seconds=sum(self._spent["pages"].values()),
             model_seconds=sum(self._spent["model"].values()),
+            work_ms=_time_fixed_work(),
         )
 
 
@@ -228,6 +235,9 @@ def measure(documents: Path, output: Path, every: int, workers: int, seconds: fl
         "open_files_first_last": [late[0].files, late[-1].files],
         "processes_first_last": [late[0].processes, late[-1].processes],
         "pages_per_second_first_last": [round(1000 / max(_ms(part, "seconds"), 1e-9), 2) for part in (first, last)],
+        "fixed_work_ms_first_last": [round(_work_ms(part), 2) for part in (first, last)],
+        "speed_last_over_first": _relative_speed(first, last, lambda part: 1.0),
+        "speed_last_over_first_for_the_machine": _relative_speed(first, last, _work_ms),
         **{f"{kind}_processor_ms_a_page_first_last": [_ms(part, f"{kind}_seconds") for part in (first, last)]
            for kind in _WHOSE},
     }
@@ -249,6 +259,27 @@ def _ms(looks: list[Look], clock: str) -> float:
         return 0.0
     elapsed = getattr(looks[-1], clock) - getattr(looks[0], clock)
     return round(1000 * elapsed / (looks[-1].pages - looks[0].pages), 1)
+
+
+def _relative_speed(first: list[Look], last: list[Look], work_ms: Callable[[list[Look]], float]) -> float:
+    """Pages a second of the last part over those of the first, where each has the machine that `work_ms` tells."""
+    return round(_ms(first, "seconds") / work_ms(first) / max(_ms(last, "seconds") / work_ms(last), 1e-9), 3)
+
+
+def _work_ms(looks: list[Look]) -> float:
+    return float(np.median([look.work_ms for look in looks])) if looks else 1.0
+
+
+def _time_fixed_work() -> float:
+    """Milliseconds of processor time for the same sort and transform, the least of some rounds."""
+    least = float("inf")
+    for _ in range(_WORK_ROUNDS):
+        numbers = np.random.default_rng(0).random(_WORK_ITEMS, np.float32)
+        begun = time.thread_time()
+        np.sort(numbers)
+        np.fft.rfft(numbers)
+        least = min(least, time.thread_time() - begun)
+    return 1000 * least
 
 
 def _children() -> list[Path]:

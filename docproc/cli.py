@@ -25,7 +25,7 @@ LONGEST_DOCUMENT = 1_000_000
 
 def main() -> None:
     """Run the command line; exit codes are the promise of errors.ExitCode."""
-    # Page processes and PyTorch share the cores: threads that spin while they wait cost twice the time.
+    # As in the model's own process: PyTorch of `evaluate` and `finetune` shares the cores with what else runs.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):

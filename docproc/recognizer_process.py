@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +20,16 @@ if TYPE_CHECKING:
 
     from docproc.qwen2_vl import Qwen2VLRecognizer
     from docproc.records import Recognition
+
+# What the libraries of PyTorch look up when they are loaded.
+_BEFORE_PYTORCH = {
+    # Page processes share the cores, and threads of OpenMP spin while they wait for each other: beside other work
+    # reading took five times as long and more.
+    "OMP_WAIT_POLICY": "PASSIVE",
+    # oneDNN keeps a kernel for each shape, and a batch of pictures has one of its own: 1 MiB more for 100 crops until
+    # there are 1,024 of them. The shapes of a step, which come again and again, are less than these.
+    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "256",
+}
 
 
 class RecognizerProcess:
@@ -160,6 +171,8 @@ class _EndedError(Exception):
 def _serve(connection: Connection, make: Callable[[Any], Qwen2VLRecognizer], options: Any) -> None:
     """Main of the process: answer questions until the parent goes away."""
     name_process("docproc-read")
+    for variable, value in _BEFORE_PYTORCH.items():
+        os.environ.setdefault(variable, value)
     hold_freed_memory()
     threading.Thread(target=end_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business

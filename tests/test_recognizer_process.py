@@ -34,6 +34,8 @@ class Failing:
             os.kill(os.getpid(), signal.SIGSEGV)
         if self.fault == "is not there":
             raise DependencyError("There is no such model.")
+        if self.fault == "tells how threads wait":
+            raise DependencyError(os.environ.get("OMP_WAIT_POLICY", "spinning"))
         return 4 if asked == "auto" else int(asked)
 
     def read(self, crops: Sequence[np.ndarray], batch_size: int) -> Iterator[tuple[int, Recognition]]:
@@ -52,6 +54,16 @@ class Failing:
 
 def crops_of(*widths: int) -> list[np.ndarray]:
     return [np.full((16, width), 255, np.uint8) for width in widths]
+
+
+def test_threads_of_the_model_do_not_spin(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    for given, expected in ((None, "PASSIVE"), ("ACTIVE", "ACTIVE")):
+        if given:
+            monkeypatch.setenv("OMP_WAIT_POLICY", given)
+        asked = RecognizerProcess("asked", Failing, "tells how threads wait", 1.0)
+        with asked as recognizer, pytest.raises(DependencyError, match=expected):
+            recognizer.batch_size()
 
 
 @pytest.mark.parametrize(
