@@ -74,13 +74,16 @@ def _respell(items: list[Node], before_dollar: bool = False) -> list[Node]:
                     space = r"\,"  # amsmath sees \right, or the dollar in the template of the cell
                 out += [Symbol(space)] if space else []
                 continue
-            text = _SAME.get(item.text, item.text)
-            if text == "=" and out and isinstance(out[-1], Symbol) and out[-1].text == r"\not":
-                out.pop()
-                text = r"\neq"
-            out.append(Symbol(text, gap=item.gap))
+            if item.text != "=":
+                out.append(Symbol(_SAME[item.text]))
+            elif out and isinstance(out[-1], Symbol) and out[-1].text == r"\not":
+                out[-1] = Symbol(r"\neq")
+            else:
+                out.append(item)
         elif isinstance(item, Scripts):
-            out.append(Scripts(_respell_base(item.base), _argument(item.sub), _argument(item.sup), item.limits))
+            sub = item.sub and _argument(item.sub)
+            sup = item.sup and _argument(item.sup)
+            out.append(Scripts(_respell_base(item.base), sub, sup, item.limits))
         else:
             out += _respell_node(item)
     return out
@@ -122,7 +125,7 @@ def _respell_command(item: Command) -> list[Node]:
     if name == r"\label":
         return []
     if name == r"\operatornamewithlimits":
-        return [Command(r"\operatorname", [_argument(item.args[0]) or Group([])], is_starred=True)]
+        return [Command(r"\operatorname", [_argument(item.args[0])], is_starred=True)]
     if name == r"\over":
         name = r"\frac"
     elif name == r"\choose":
@@ -131,7 +134,7 @@ def _respell_command(item: Command) -> list[Node]:
         return [Command(name, raw=[_delimiter(item.raw[0])])]
     elif name in (r"\mskip", r"\mkern"):
         return [Command(name, raw=item.raw)]
-    args = [_argument(arg) or Group([]) for arg in item.args]
+    args = [_argument(arg) for arg in item.args]
     option = Group(_respell(item.option.items)) if item.option is not None else None
     return [Command(name, args, option, item.raw, item.raw_option, item.is_starred)]
 
@@ -153,10 +156,8 @@ def _has_tag(items: list[Node]) -> bool:
     return any(isinstance(item, Command) and item.name == r"\tag" for item in items)
 
 
-def _argument(group: Group | None) -> Group | None:
+def _argument(group: Group) -> Group:
     """An argument; braces that hold nothing but other braces are one pair."""
-    if group is None:
-        return None
     items = group.items
     if len(items) == 1 and isinstance(items[0], Symbol) and items[0].text not in _CHANGING:
         return group
@@ -201,7 +202,7 @@ def _apply_switch(command: str, items: list[Node]) -> list[Node]:
             dots, space = settle_dots(item.text, items, index)
             out += [Symbol(dots), Symbol(space)] if space else [Symbol(dots)]
         elif _is_ordinary(item):
-            return [*out, Command(command, [_argument(Group(items[index:])) or Group([])])]
+            return [*out, Command(command, [_argument(Group(items[index:]))])]
         elif isinstance(item, Fence):
             parts = [Group(_respell([Symbol(switch), *part.items])) for part in item.parts]
             out += _respell_node(Fence(item.left, parts, item.middles, item.right))

@@ -132,11 +132,16 @@ class _Parser:
         return items
 
     def attach_script(self, items: list[Node], depth: int) -> None:
-        text, at = self.peek(), self.at
-        base: Node | None = None
-        if items and not _is_baseless(items[-1]):
-            base = items.pop()
-        scripts = base if isinstance(base, Scripts) else Scripts(base, None, None)
+        at = self.at
+        text = self.texts[at]
+        last = items[-1] if items else None
+        if isinstance(last, Scripts):
+            scripts = last
+        elif last is None or _is_baseless(last):
+            scripts = Scripts(None, None, None)
+            items.append(scripts)
+        else:
+            scripts = items[-1] = Scripts(last, None, None)
         self.at += 1
         if text == "'":
             primes: list[Node] = [_PRIME]
@@ -157,16 +162,15 @@ class _Parser:
             if scripts.sup is not None:
                 raise self.error("two superscripts on one base", at)
             scripts.sup = argument
-        items.append(scripts)
 
     def parse_argument(self, depth: int, owner: str) -> Group:
         """One argument: a braced group, or the next item alone."""
-        text = self.peek()
-        if text == "{" and depth <= MAX_DEPTH:
-            return self.parse_braced(depth)
+        text = self.texts[self.at]
         if text in _LEAVES:
             self.at += 1
             return Group([_LEAVES[text]])
+        if text == "{" and depth <= MAX_DEPTH:
+            return self.parse_braced(depth)
         if text in _NO_ARGUMENT or text.startswith(r"\end{"):
             what = "script" if owner in ("^", "_") else "argument"
             raise self.error(f"{owner} lacks its {what}")

@@ -120,10 +120,12 @@ class Writer:
             self._node(base, out, in_script)
         if item.limits and not self.is_key:
             out.append(item.limits)
-        for mark, script in (("_", item.sub), ("^", item.sup)):
-            if script is not None:
-                out.append(mark)
-                self._braced(script, out, True)
+        if item.sub is not None:
+            out.append("_")
+            self._braced(item.sub, out, True)
+        if item.sup is not None:
+            out.append("^")
+            self._braced(item.sup, out, True)
 
     def _command(self, item: Command, out: list[str], in_script: bool) -> None:
         name = item.name
