@@ -3,6 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from docproc.latex.canonical import canonical, match_key, recognition_target
+from docproc.latex.check import check
 from docproc.latex.exact import respell
 from docproc.latex.looks import fold
 from docproc.latex.tokens import tokenize
@@ -39,8 +40,16 @@ def test_trees_are_not_changed_by_those_who_read_them(pieces):
     assert tree == same
 
 
+def test_other_names_of_the_marks_of_scripts_are_known_everywhere():
+    assert match_key(r"x\sp{2}\sb\mu") == match_key(r"x^2_\mu")
+    assert "<msubsup>" in check(r"x\sp{2}\sb\mu").mathml
+    assert check(r"x\sp2\sp3").problems == ("two superscripts on one base at character 6",)
+
+
 @pytest.mark.parametrize(("source", "expected"), [
-    (r"x^2_1", "x_{1}^{2}"), ("f''", r"f^{\prime\prime}"), (r"a\le b", r"a\leq b"), (r"{a \over b}", r"\frac{a}{b}"),
+    (r"x^2_1", "x_{1}^{2}"), (r"x\sp{\frac12}\sb\mu", r"x_{\mu}^{\frac{1}{2}}"), (r"f'\sp2", r"f^{\prime2}"),
+    (r"\text{a\sp b}\spadesuit", r"\text{a\sp b}\spadesuit"),
+    ("f''", r"f^{\prime\prime}"), (r"a\le b", r"a\leq b"), (r"{a \over b}", r"\frac{a}{b}"),
     (r"n \choose k", r"\binom{n}{k}"), (r"{\rm d}x", r"\mathrm{d}x"), (r"x \to \infty", r"x\rightarrow\infty"),
     (r"\lbrace x \rbrace", r"\{x\}"), (r"a,\dots,b", r"a,\ldots,b"), (r"a+\dots+b", r"a+\cdots+b"),
     (r"\begin{align*}a&=b\end{align*}", r"\begin{aligned}a&=b\end{aligned}"), (r"\text{if  x }y", r"\text{if x }y"),

@@ -31,7 +31,7 @@ _MACROS = {
     r"\cite": r"[\text{#1}]", r"\num": "#1", r"\qty": r"#1\,\mathrm{#2}", r"\SI": r"#1\,\mathrm{#2}",
     r"\unit": r"\mathrm{#1}", r"\si": r"\mathrm{#1}", r"\overparen": r"\overgroup{#1}",
     r"\underparen": r"\undergroup{#1}", r"\sideset": "{}#1#2", r"\vspace": "", r"\MakeLowercase": "#1",
-    r"\textvisiblespace": r"\text{\textunderscore}", r"\Tilde": r"\tilde{#1}",
+    r"\textvisiblespace": r"\text{\textunderscore}", r"\Tilde": r"\tilde{#1}", r"\sp": "^", r"\sb": "_",
 }
 _ARGUMENT = re.compile(r"#(\d)")
 _SHIM = r"""

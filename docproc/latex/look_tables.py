@@ -40,7 +40,7 @@ _ONE_TO_ONE = r"""
 \textbar |  \textbackslash \backslash  \textunderscore \_  \hearts \heartsuit  \diamonds \diamondsuit
 \clubs \clubsuit  \spades \spadesuit  \textdegree ^\circ  \degree ^\circ  \lhd \vartriangleleft
 \rhd \vartriangleright  \unlhd \trianglelefteq  \unrhd \trianglerighteq  \textbardbl \|  \textdollar \$
-\rightleftharpoons \rightleftharpoons  \lq `  \rq '  \Alpha \mathrm  \sp ^  \sb _
+\rightleftharpoons \rightleftharpoons  \lq `  \rq '  \Alpha \mathrm
 """
 LOOKS: dict[str, tuple[str, ...]] = {
     a: (b,) for a, b in (pair.split() for pair in re.split(r"\s{2,}|\n", _ONE_TO_ONE.strip()) if pair)

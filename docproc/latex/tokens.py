@@ -20,6 +20,8 @@ _PIECE = re.compile(
 _ENVIRONMENT = re.compile(r"\\(?:begin|end)\s*\{")
 _SPACED_ENVIRONMENT = re.compile(r"\\(?:begin|end)(?:\s|\{[^{}\\]*\s)")
 _BLANKS = re.compile(r"\s+")
+# TeX's own other names, from keyboards without these keys.
+_SCRIPT_MARKS = {r"\sp": "^", r"\sb": "_"}
 _FITS_AFTER_COMMAND = re.compile(r"[a-zA-Z*]")
 
 
@@ -31,7 +33,8 @@ def tokenize(latex: str) -> tuple[list[str], list[int]]:
 
     Returns:
         Tokens in order: commands (`\frac`), control symbols (`\,`), whole `\begin{env}` and `\end{env}`, else single
-        characters; and the index in `latex` at which each begins. Lists of plain values: a formula has hundreds.
+        characters (`^` for `\sp`); and the index in `latex` at which each begins. Lists of plain values: a formula has
+        hundreds.
     """
     pieces: list[str] = _PIECE.findall(latex)
     *starts, _ = accumulate(map(len, pieces), initial=len(latex) - len(latex.lstrip()))
@@ -40,6 +43,8 @@ def tokenize(latex: str) -> tuple[list[str], list[int]]:
         tokens = ["\\ " if token == "\\" != piece else token for token, piece in zip(tokens, pieces, strict=True)]
     if _SPACED_ENVIRONMENT.search(latex):
         tokens = [_BLANKS.sub("", token) if _ENVIRONMENT.match(token) else token for token in tokens]
+    if r"\sp" in latex or r"\sb" in latex:
+        tokens = [_SCRIPT_MARKS.get(token, token) for token in tokens]
     if "%" in latex:
         kept = [index for index, token in enumerate(tokens) if token[0] != "%"]
         return [tokens[index] for index in kept], [starts[index] for index in kept]
