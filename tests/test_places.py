@@ -15,6 +15,14 @@ from docproc.records import Status
 POWER = ("x", "2"), ((0.3, 5.7, 5.4, 10.1, 10), (5.9, 1.7, 9.6, 6.2, 7))
 # a over b in a display, then the same two glyphs exchanged.
 FRACTION = ("a", "b"), ((0.6, -11.3, 5.4, -6.8, 10), (0.8, 0.0, 4.5, 6.9, 10))
+# f'(x), then f with the prime as a subscript.
+PRIME_NAMES = ("f", r"\prime", "(", "x", ")")
+PRIME = PRIME_NAMES, ((149.2, 127.7, 154.2, 136.8, 10), (155.0, 127.3, 156.7, 130.9, 7),
+                      (158.4, 127.3, 160.8, 137.2, 10), (161.6, 130.4, 166.6, 134.9, 10),
+                      (167.6, 127.3, 169.9, 137.2, 10))
+LOW_PRIME = PRIME_NAMES, ((149.2, 139.7, 154.2, 148.8, 10), (153.9, 144.3, 155.7, 147.9, 7),
+                          (157.4, 139.2, 159.7, 149.2, 10), (160.5, 142.3, 165.5, 146.8, 10),
+                          (166.5, 139.2, 168.8, 149.2, 10))
 
 
 def boxes(latex, **options):
@@ -63,6 +71,8 @@ def test_hostile_input_takes_no_time():
 @pytest.mark.parametrize(("latex", "page", "words"), [
     ("x^{2}", POWER, ""), ("x_{2}", POWER, "2 at 80% of the width stands higher"),
     ("x2", POWER, "2 at 80% of the width is smaller"),
+    (r"f^{\prime}(x)", PRIME, ""), (r"f_{\prime}(x)", PRIME, r"\prime at 32% of the width stands higher"),
+    (r"f_{\prime}(x)", LOW_PRIME, ""),
     (r"\frac{a}{b}", FRACTION, ""), (r"\frac{b}{a}", FRACTION, "stands"), ("ab", FRACTION, "stands")])
 def test_a_glyph_in_another_place_is_told(latex, page, words):
     placing = compare_places(latex, *page, is_display=True)
@@ -78,6 +88,8 @@ def test_too_few_known_glyphs_tell_nothing():
 
 def test_only_places_make_a_reading_verified():
     assert judge("x^{2}", "end", 0.99, *POWER).status is Status.VERIFIED
+    assert judge("f'(x)", "end", 0.99, *PRIME).status is Status.VERIFIED
+    assert judge(r"f_\prime(x)", "end", 0.99, *PRIME).status is Status.SUSPECT
     assert judge("x_{2}", "end", 0.99, *POWER).status is Status.SUSPECT
     assert judge("x^{2}", "end", 0.99, POWER[0]).status is Status.OK
 

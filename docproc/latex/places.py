@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ _FONT = "CMSY10"
 _MIN_SHARE = 0.6
 # Accents and radicals stand where their letters do.
 _PLACED_BY_OTHERS = NAMED_ACCENTS | {r"\sqrt"}
+# Fonts have primes of many sizes: only one that is read as a subscript is compared, which is one of 48,000 in print.
+_PRIME, _LOW_PRIME = r"\prime", re.compile(r"_\{[^{}]*\\prime")
 # Glyphs of one line are of one size; fonts that are mixed differ by 0.05.
 _MAX_SIZE_RATIO_OF_LINE = 1.12
 # A comma's middle is 0.35 em below a bracket's. Usual brackets are 1.0 em tall, those of `\big` 1.2.
@@ -61,7 +64,7 @@ def compare_places(
     A reading does not tell `\frac` from `\tfrac` and `\dfrac`: fractions may be small in a display, large in a line.
 
     Args:
-        latex: A reading that has the glyphs of the page.
+        latex: A reading in canonical form that has the glyphs of the page.
         glyph_symbols: LaTeX meaning of each glyph, `?` where unknown.
         glyph_boxes: Ink of each.
         is_display: How the formula is set.
@@ -108,7 +111,7 @@ def _compare(latex: str, glyph_symbols: Sequence[str], glyph_boxes: Sequence[Rec
     found: list[tuple[float, float, str]] = []
     for pair in shaped:
         name, box, page = pair
-        where = f"{name} at {(page[0] + page[2] - 2 * left) / (2 * width):.0%} of the width"
+        where = f"{name} at {_place(page, left, width)}"
         others = [other for other in shaped if other is not pair]
         # The neighbor in the layout and the one on the page: where a row was split, only one of them has moved.
         neighbors = (
@@ -117,6 +120,11 @@ def _compare(latex: str, glyph_symbols: Sequence[str], glyph_boxes: Sequence[Rec
         )
         # Of a base and its script the script is named.
         found += [(round(by, 2), -box.em, f"{where} {how}") for o in neighbors for by, how in _moved(pair, o, scale)]
+    for pair in pairs if _LOW_PRIME.search(latex) else ():
+        near = min(shaped, key=lambda other: _distance(other[1][1:], pair[1][1:]))
+        if pair[0] == _PRIME and _middle(pair[1][1:]) > _middle(near[1][1:]):
+            by, how = _risen(pair, near, scale)
+            found.append((round(by, 2), -pair[1].em, f"{_PRIME} at {_place(pair[2], left, width)} {how}"))
     found.sort(reverse=True)
     words = dict.fromkeys(words for deviation, _, words in found if deviation > 1)
     return Placing(bool(words) or _are_of_one_size(shaped), tuple(words)[:2], found[0][0])
@@ -144,17 +152,23 @@ def _moved(pair: _Pair, other: _Pair, scale: float) -> list[tuple[float, str]]:
     (name, box, page), (near_name, near, near_page) = pair, other
     ratio = page[4] / near_page[4] / (box.em / near.em)
     found = [(max(ratio, 1 / ratio) / MAX_SIZE_RATIO, f"is {'larger' if ratio > 1 else 'smaller'} on the page")]
+    found.append(_risen(pair, other, scale))
+    apart = (box.x0 + box.x1 - near.x0 - near.x1) / 2, (page[0] + page[2] - near_page[0] - near_page[2]) / 2 / scale
+    if near_name != name and min(map(abs, apart)) > MIN_APART_EM and apart[0] * apart[1] < 0:
+        found.append((2.0, f"stands {'right' if apart[1] > 0 else 'left'} of {near_name} on the page"))
+    return found
+
+
+def _risen(pair: _Pair, other: _Pair, scale: float) -> tuple[float, str]:
+    """How far a glyph stands above or below the place that it has beside another one."""
+    (_, box, page), (_, near, near_page) = pair, other
     # Of top, middle and bottom the one that moved least: fonts differ in how far letters hang down or rise.
     rise = min((
         (page[1] - near_page[1]) / scale - (box.y0 - near.y0),
         (page[3] - near_page[3]) / scale - (box.y1 - near.y1),
         (_middle(page) - _middle(near_page)) / scale - (_middle(box[1:]) - _middle(near[1:])),
     ), key=abs)
-    found.append((abs(rise) / MAX_RISE_EM, f"stands {'lower' if rise > 0 else 'higher'} on the page"))
-    apart = (box.x0 + box.x1 - near.x0 - near.x1) / 2, (page[0] + page[2] - near_page[0] - near_page[2]) / 2 / scale
-    if near_name != name and min(map(abs, apart)) > MIN_APART_EM and apart[0] * apart[1] < 0:
-        found.append((2.0, f"stands {'right' if apart[1] > 0 else 'left'} of {near_name} on the page"))
-    return found
+    return abs(rise) / MAX_RISE_EM, f"stands {'lower' if rise > 0 else 'higher'} on the page"
 
 
 def _pair(
@@ -213,6 +227,10 @@ def _nearest(
             taken_j.add(j)
             pairs.append((boxes[i], rects[j]))
     return pairs
+
+
+def _place(rect: Rect, left: float, width: float) -> str:
+    return f"{(rect[0] + rect[2] - 2 * left) / (2 * width):.0%} of the width"
 
 
 def _distance(one: Sequence[float], other: Sequence[float]) -> float:
