@@ -1,5 +1,6 @@
 """Truth of typeset pages: boxes hug the ink, equal seeds give equal pages, scans move boxes along."""
 
+import random
 import shutil
 from pathlib import Path
 
@@ -11,12 +12,20 @@ from benchmarks.family_print import prints_alike
 from benchmarks.region_scores import FoundRegion, f1, score_page
 from benchmarks.regions import OWN_FORMULAS
 from docproc.records import Box
-from finetune.pretrain.page_families import CLASSES, FAMILIES, DocumentClass, FontFamily, Recipe, draw_recipe
+from finetune.pretrain.page_families import (
+    CLASSES,
+    FAMILIES,
+    DocumentClass,
+    FontFamily,
+    Recipe,
+    draw_recipe,
+    installed_families,
+)
 from finetune.pretrain.page_formulas import FormulaPool, is_undecidable, load_formulas, split_rows
 from finetune.pretrain.page_scans import render_grey, scan_page
-from finetune.pretrain.page_tex import MARK_BLUE, write_source
+from finetune.pretrain.page_tex import MARK_BLUE, write_head, write_source
 from finetune.pretrain.page_truth import TrueRegion
-from finetune.pretrain.pages import make_document, make_pages
+from finetune.pretrain.pages import make_document, make_pages, run_tex
 from finetune.pretrain.prose_source import ProseSource
 
 needs_tex = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pages are typeset with pdflatex (TeX Live)")
@@ -136,6 +145,19 @@ def test_rows_of_an_align_are_lines_of_one_region(formulas):
     for region in displays:
         assert Box.around(region.lines) == region.box
         assert all(above.y0 < below.y0 for above, below in zip(region.lines, region.lines[1:], strict=False))
+
+
+@needs_tex
+@pytest.mark.parametrize(("split", "name"), [("dev", "iwona"), ("test", "kurier")])
+def test_families_without_double_bars_print_them(split, name):
+    families = [family for family in installed_families(split) if family.name == name]
+    if not families:
+        pytest.skip(f"{name} is not installed")
+    recipe = Recipe(DocumentClass("article", ("10pt",)), families[0], "10pt", 1, False, False, False, "")
+    bars = r"\|x\| \Vert x\Vert \lVert x\rVert \left\|x\right\| x\parallel y \biggl\|x\biggr\|"
+    pdf, log = run_tex(recipe, f"{write_head(recipe, random.Random(1))}\\begin{{document}}${bars}$\\end{{document}}")
+    assert pdf is not None
+    assert "Missing character" not in log
 
 
 @needs_tex

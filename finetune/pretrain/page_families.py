@@ -77,6 +77,12 @@ def _opentype(
 # T1-encoded Computer Modern comes as bitmaps where cm-super is missing, and the symbols of TS1 may be missing too: use
 # OT1, and no sign of TS1.
 _NO_BITMAPS = r"\AtBeginDocument{\def\textdegree{deg.\ }\def\textbullet{*}}"
+# Iwona and Kurier have no double bar of the size of a letter and print nothing for it: that of Computer Modern.
+_DOUBLE_BARS = r"""\AtBeginDocument{\DeclareSymbolFont{bars}{OMS}{cmsy}{m}{n}%
+\DeclareMathDelimiter{\Vert}{\mathord}{bars}{"6B}{largesymbols}{"0D}%
+\DeclareMathDelimiter{\lVert}{\mathopen}{bars}{"6B}{largesymbols}{"0D}%
+\DeclareMathDelimiter{\rVert}{\mathclose}{bars}{"6B}{largesymbols}{"0D}%
+\DeclareMathSymbol{\parallel}{\mathrel}{bars}{"6B}\expandafter\let\csname |\endcsname\Vert}"""
 
 CLASSES: dict[str, tuple[DocumentClass, ...]] = {
     "dev": (
@@ -122,7 +128,7 @@ FAMILIES: dict[str, tuple[FontFamily, ...]] = {
             needs="XCharter.sty",
         ),
         FontFamily("bookman", r"\usepackage{bookman}\usepackage[italic]{mathastext}", needs="mathastext.sty"),
-        FontFamily("iwona", r"\usepackage[math]{iwona}", needs="iwona.sty"),
+        FontFamily("iwona", r"\usepackage[math]{iwona}" + _DOUBLE_BARS, needs="iwona.sty"),
         FontFamily("noto", r"\usepackage{notomath}", loads_symbols=True, needs="notomath.sty"),
         _opentype("newcm-unicode", "NewCM10", "NewCMMath-Book.otf", "Book BookItalic Bold BoldItalic"),
         _opentype("kp-unicode", "KpRoman", "KpMath-Regular.otf"),
@@ -146,7 +152,7 @@ FAMILIES: dict[str, tuple[FontFamily, ...]] = {
         ),
         FontFamily("century", r"\usepackage{fouriernc}", needs="fouriernc.sty"),
         FontFamily("anttor", r"\usepackage[math]{anttor}", needs="anttor.sty"),
-        FontFamily("kurier", r"\usepackage[math]{kurier}", needs="kurier.sty"),
+        FontFamily("kurier", r"\usepackage[math]{kurier}" + _DOUBLE_BARS, needs="kurier.sty"),
         FontFamily(
             "erewhon", r"\usepackage{erewhon}\usepackage[erewhon]{newtxmath}", loads_symbols=True, needs="erewhon.sty"
         ),
