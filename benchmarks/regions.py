@@ -85,7 +85,7 @@ def main() -> int:
     reports = []
     for kind in arguments.kind or PAGE_KINDS:
         if kind == WRITTEN:
-            written = _written_pages(arguments)
+            written = written_pages(arguments)
             reports += [_run(name, kind, *written, arguments) for name in arguments.system or ["written-detector"]]
             continue
         has_formulas, is_scanned = not kind.startswith("no-formula"), kind.endswith("scanned")
@@ -110,7 +110,8 @@ def main() -> int:
     return 0
 
 
-def _written_pages(arguments: argparse.Namespace) -> tuple[list[TruePage], list[ScannedPage]]:
+def written_pages(arguments: argparse.Namespace) -> tuple[list[TruePage], list[ScannedPage]]:
+    """The pages of a split and seed, and what they are as pictures."""
     if arguments.data is None or arguments.hands is None:
         raise SystemExit("--kind written needs --data and --hands, see finetune/pretrain/written_pages.py")
     stock = load_stock(arguments.data, arguments.hands, arguments.formulas, arguments.split)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 from docproc.records import Box, FormulaKind, Region
-from docproc.scan_boxes import EQUATION_NUMBER, box_around, in_reading_order, rows_of, soft_box
+from docproc.scan_boxes import box_around, in_reading_order, rows_of, soft_box
 from docproc.scan_columns import find_gutters_of_ink
-from docproc.scan_cores import FORMULA, find_cores
+from docproc.scan_cores import find_cores
+from docproc.scan_numbers import find_numbers, with_numbers
+from docproc.scan_votes import cells_of, vote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from docproc.scan_ink import Ink
 
 _POINTS_PER_INCH = 72.0
-# A piece of ink is of an equation number if its cells say so with this probability on average, see FORMULA.
-_NUMBER = 0.5
 # Base lines of text are at least this far apart, those of a fraction in a line of text 0.74 (TeX's text style).
 _LINE_PITCH_EM = 1.0
 # What lies in a display's box with this share of its own is part of it.
@@ -33,15 +32,6 @@ _REACH_EM = 0.5
 # Ink that grew together with a formula's neighbor sticks out of the formula's cells by more than this; faint ink of
 # which a piece is missing stays inside by more than that.
 _OUTSIDE_EM, _MISSING_EM = 0.5, 0.6
-
-
-@dataclass(frozen=True, slots=True)
-class _Votes:
-    """Mean over the cells of each piece of ink, shape (n,)."""
-
-    formula: np.ndarray
-    display: np.ndarray
-    number: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +56,16 @@ def group_formulas(ink: Ink, maps: FormulaMaps, page: Page, words: Sequence[OcrW
         Regions in reading order; boxes in points.
     """
     zoom = page.dpi / _POINTS_PER_INCH
-    cells = _cells_of(ink.boxes, maps)
-    votes = _vote(cells, maps)
+    cells = cells_of(ink.boxes, maps)
+    votes = vote(cells, maps)
     cores = find_cores(maps, ink.em * maps.cells_a_pixel)
-    is_formula = (votes.formula > FORMULA) & (votes.formula >= votes.number)
+    is_formula = votes.is_formula
     groups: dict[int, list[int]] = {}
     for part in np.flatnonzero(is_formula).tolist():
         core = cores.of(cells[part], _REACH_EM * ink.em * maps.cells_a_pixel)
         if core:
             groups.setdefault(core, []).append(part)
-    numbers = _numbers(ink, np.flatnonzero((votes.number > _NUMBER) & ~is_formula).tolist(), words, zoom)
+    numbers = find_numbers(ink, votes, words, zoom)
     frames = cores.frames(maps)
     found = []
     for core, parts in groups.items():
@@ -91,33 +81,8 @@ def group_formulas(ink: Ink, maps: FormulaMaps, page: Page, words: Sequence[OcrW
         rows = rows_of(ink, group.parts) if group.kind is FormulaKind.DISPLAY else []
         lines = tuple(row.scaled(1 / zoom) for row in rows) if len(rows) > 1 else ()
         regions.append(Region(group.kind, soft_box(ink, group.box).scaled(1 / zoom), lines, None))
-    regions = _with_numbers(regions, numbers, ink.em / zoom)
+    regions = with_numbers(regions, numbers, ink.em / zoom)
     return in_reading_order(regions, [gutter / zoom for gutter in find_gutters_of_ink(ink)], ink.em / zoom)
-
-
-def _cells_of(boxes: np.ndarray, maps: FormulaMaps) -> np.ndarray:
-    """Boxes in cells, at least one each way: int, shape (n, 4), right and bottom exclusive."""
-    rows, columns = maps.core.shape
-    edges = np.rint(boxes * maps.cells_a_pixel).astype(np.int64)
-    edges[:, 0::2] = np.clip(edges[:, 0::2], 0, columns)
-    edges[:, 1::2] = np.clip(edges[:, 1::2], 0, rows)
-    # A piece thinner than a cell takes the one its middle lies in.
-    middle = ((boxes[:, :2] + boxes[:, 2:]) / 2 * maps.cells_a_pixel).astype(np.int64)
-    middle = np.minimum(middle, [columns - 1, rows - 1])
-    is_thin = edges[:, 2:] <= edges[:, :2]
-    edges[:, :2] = np.where(is_thin, middle, edges[:, :2])
-    edges[:, 2:] = np.where(is_thin, middle + 1, edges[:, 2:])
-    return edges
-
-
-def _vote(cells: np.ndarray, maps: FormulaMaps) -> _Votes:
-    return _Votes(_mean(maps.inline + maps.display, cells), _mean(maps.display, cells), _mean(maps.number, cells))
-
-
-def _mean(values: np.ndarray, cells: np.ndarray) -> np.ndarray:
-    sums = cv2.integral(values, sdepth=cv2.CV_64F)
-    x0, y0, x1, y1 = cells.T
-    return np.asarray((sums[y1, x1] - sums[y0, x1] - sums[y1, x0] + sums[y0, x0]) / ((x1 - x0) * (y1 - y0)))
 
 
 def _text_lines(ink: Ink, parts: list[int]) -> list[list[int]]:
@@ -186,40 +151,3 @@ def _absorbed(groups: list[_Group]) -> list[_Group]:
         else:
             kept.append(group)
     return kept
-
-
-def _numbers(ink: Ink, parts: list[int], words: Sequence[OcrWord] | None, zoom: float) -> list[tuple[Box, str | None]]:
-    """Equation numbers: boxes in points, and their text where the OCR read it."""
-    groups: list[Box] = []
-    for part in sorted(parts, key=lambda part: int(ink.boxes[part, 0])):
-        box = box_around(ink, [part])
-        for index, group in enumerate(groups):
-            is_level = min(box.y1, group.y1) - max(box.y0, group.y0) > -0.2 * ink.em
-            if is_level and box.x0 - group.x1 < 0.8 * ink.em:
-                groups[index] = group | box
-                break
-        else:
-            groups.append(box)
-    found: list[tuple[Box, str | None]] = []
-    for group in groups:
-        box = group.scaled(1 / zoom)
-        texts = [word.text for word in words or () if box.holds(word.box.center) or word.box.holds(box.center)]
-        match = next(filter(None, (EQUATION_NUMBER.search(text) for text in texts)), None)
-        found.append((box, match[1] if match else None))
-    return found
-
-
-def _with_numbers(regions: list[Region], numbers: list[tuple[Box, str | None]], em: float) -> list[Region]:
-    """Give each number to the display on its height, the nearest one across."""
-    for box, text in sorted(numbers, key=lambda number: -number[0].y0):  # of several, the first one stays
-        best, best_gap = None, float("inf")
-        for index, region in enumerate(regions):
-            if region.kind is not FormulaKind.DISPLAY or text is None:
-                continue
-            is_level = region.box.y0 - 0.5 * em < box.center[1] < region.box.y1 + 0.5 * em
-            gap = max(region.box.x0 - box.x1, box.x0 - region.box.x1, 0.0)
-            if is_level and gap < best_gap:
-                best, best_gap = index, gap
-        if best is not None:
-            regions[best] = replace(regions[best], equation_number=text)
-    return regions

@@ -9,6 +9,7 @@ from docproc.scan_detector import detect_formulas, has_detector
 from docproc.scan_groups import group_formulas
 from docproc.scan_handwriting import is_handwritten, read_written_ink
 from docproc.scan_ink import read_ink
+from docproc.scan_written import group_written
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,4 +49,5 @@ def find_in_image(
         return find_classically(ink, page, words, by_hand=by_hand)
     if by_hand:
         ink = read_written_ink(page.image, ink)
-    return group_formulas(ink, detect_formulas(page.image, ink.x_height, by_hand=by_hand), page, words)
+        return group_written(ink, detect_formulas(page.image, ink.x_height, by_hand=True), page, words)
+    return group_formulas(ink, detect_formulas(page.image, ink.x_height), page, words)

@@ -5,6 +5,11 @@ import numpy as np
 import pymupdf
 
 from docproc.records import Box, Page, PageKind
+from docproc.scan_detector import CELL_PIXELS, CLASSES, FormulaMaps, to_working_scale
+from docproc.scan_handwriting import read_written_ink
+from docproc.scan_ink import read_ink
+from finetune.pretrain.detector_pages import CORE, paint_labels
+from finetune.pretrain.page_truth import TrueRegion
 
 PROSE = [
     "The length of a wave that moves along a string depends on the",
@@ -66,3 +71,14 @@ def degrade(image: np.ndarray, angle: float = 0.0, seed: int = 0) -> np.ndarray:
     grey *= np.linspace(0.75, 1.0, width, dtype=np.float32)[None]
     grey += np.random.default_rng(seed).normal(0, 6, grey.shape)
     return np.clip(grey, 0, 255).astype(np.uint8)
+
+
+def true_maps(page: Page, regions: list[TrueRegion], *, by_hand: bool = False) -> FormulaMaps:
+    """What a network without faults would say of a page."""
+    ink = read_written_ink(page.image) if by_hand else read_ink(page.image)
+    small, scale = to_working_scale(page.image, ink.x_height, by_hand=by_hand)
+    zoom = page.dpi / 72 * scale / CELL_PIXELS
+    shape = -(-small.shape[0] // CELL_PIXELS), -(-small.shape[1] // CELL_PIXELS)
+    labels = paint_labels(regions, np.array([[zoom, 0, 0], [0, zoom, 0]]), shape)
+    kinds = [(labels & 3 == kind).astype(np.float32) for kind in range(len(CLASSES))]
+    return FormulaMaps(kinds[1], kinds[2], kinds[3], (labels & CORE > 0).astype(np.float32), scale / CELL_PIXELS)

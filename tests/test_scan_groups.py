@@ -9,13 +9,10 @@ from docproc import scan_detector
 from docproc.errors import DependencyError
 from docproc.ocr import OcrWord
 from docproc.options import RegionOptions
-from docproc.records import Box, FormulaKind, Page
+from docproc.records import Box, FormulaKind
 from docproc.scan_detector import (
-    CELL_PIXELS,
     CHANNELS,
-    CLASSES,
     WORKING_X_HEIGHT,
-    FormulaMaps,
     detect_formulas,
     has_detector,
     to_cells,
@@ -24,22 +21,10 @@ from docproc.scan_detector import (
 from docproc.scan_groups import group_formulas
 from docproc.scan_ink import read_ink
 from docproc.scan_regions import find_in_image
-from finetune.pretrain.detector_pages import CORE, paint_labels
 from finetune.pretrain.page_truth import TrueRegion
-from tests.scan_pages import as_page, degrade, draw_page
+from tests.scan_pages import as_page, degrade, draw_page, true_maps
 
 DPI = 200
-
-
-def true_maps(page: Page, regions: list[TrueRegion]) -> FormulaMaps:
-    """What a network without faults would say of a page."""
-    ink = read_ink(page.image)
-    small, scale = to_working_scale(page.image, ink.x_height)
-    zoom = page.dpi / 72 * scale / CELL_PIXELS
-    shape = -(-small.shape[0] // CELL_PIXELS), -(-small.shape[1] // CELL_PIXELS)
-    labels = paint_labels(regions, np.array([[zoom, 0, 0], [0, zoom, 0]]), shape)
-    kinds = [(labels & 3 == kind).astype(np.float32) for kind in range(len(CLASSES))]
-    return FormulaMaps(kinds[1], kinds[2], kinds[3], (labels & CORE > 0).astype(np.float32), scale / CELL_PIXELS)
 
 
 def region(kind: str, box: Box, numbers: tuple[tuple[str, Box], ...] = ()) -> TrueRegion:
