@@ -12,10 +12,11 @@ import copy
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from finetune.collator import IGNORED
+
 if TYPE_CHECKING:
     import torch
 
-IGNORED = -100
 _NO_INPUTS = ("labels", "num_items_in_batch")
 
 

@@ -56,7 +56,7 @@ class FinetuneOptions:
     """Optimizer steps; 0 goes by `epochs`."""
     epochs: float | None = None
     eval_steps: int | None = None
-    """Steps between scores and checkpoints; 0 = four times an epoch at most, eight times in all."""
+    """Steps between scores and checkpoints; 0 = four of them in all."""
     patience: int | None = None
     """Scores without a gain before the training stops."""
     token_noise: float | None = None

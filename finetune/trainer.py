@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from docproc.errors import DependencyError
-from finetune.collator import split_batch
+from finetune.collator import IGNORED, split_batch
 from finetune.evaluate import Scores
 from finetune.processes import any_process
 
@@ -100,7 +100,7 @@ def make_trainer_class(
             import torch
 
             if num_items is None:
-                num_items = (inputs["labels"][:, 1:] != -100).sum()
+                num_items = (inputs["labels"][:, 1:] != IGNORED).sum()
             pieces = split_batch(inputs, self.rows_at_once)
             total = torch.zeros((), device=inputs["input_ids"].device)
             for i, piece in enumerate(pieces):
