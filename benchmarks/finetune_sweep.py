@@ -74,7 +74,7 @@ def _check(domains: Path, name: str, place: Path) -> list[Any]:
     from finetune.dataset import check_data
     from finetune.labels import Labels
     from finetune.readers import read_rows
-    from finetune.train import REHEARSAL
+    from finetune.rehearsal import REHEARSAL
 
     labels = Labels(load_processor(str(BUILT_IN_FOLDER)).tokenizer)
     source = domains / f"{name}.parquet" if name.startswith("keep-") else domains / name
@@ -88,7 +88,7 @@ def _check(domains: Path, name: str, place: Path) -> list[Any]:
 
 def divide(checked: dict[str, list[Any]], domains: Path, domain: str, pack: str) -> dict[str, list[Any]]:
     """What a recipe trains on and what it is scored on."""
-    from finetune.train import rehearsed_part, scored_part
+    from finetune.rehearsal import rehearsed_part, scored_part
 
     rows = map(json.loads, (domains / domain / "labels.jsonl").read_text().splitlines())
     count = sum(row["split"] == "train" for row in rows)

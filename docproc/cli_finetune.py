@@ -30,6 +30,7 @@ PRESET_NUMBERS: dict[str, tuple[type, str]] = {
     "eval_steps": (int, "Steps between scores and checkpoints."),
     "patience": (int, "Scores without a gain before the training stops."),
     "token_noise": (float, "Share of the answer's tokens shown wrong, so that the model looks at the picture."),
+    "rehearse_share": (float, "Share of what is shown in training that is rehearsed."),
     "hold": (float, "How strongly the model is held to what it saw and answered before on rehearsed formulas."),
     "max_picture_tokens": (int, "Larger pictures are scaled down to so many tokens."),
 }

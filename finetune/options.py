@@ -61,6 +61,8 @@ class FinetuneOptions:
     """Scores without a gain before the training stops."""
     token_noise: float | None = None
     """Share of the answer's tokens that the model is shown wrong, so that it looks at the picture; 0–0.5."""
+    rehearse_share: float | None = None
+    """Share of what is shown in training that is rehearsed, where there is anything to rehearse; 0–0.9."""
     hold: float | None = None
     """How strongly the model is held to what it saw and answered before on formulas that are rehearsed; 0 = not."""
     augment: bool | None = None
@@ -87,6 +89,7 @@ class Recipe:
     eval_steps: int = 0
     patience: int = 3
     token_noise: float = 0.0
+    rehearse_share: float = 1 / 3
     hold: float = 0.0
     augment: bool = True
     max_picture_tokens: int = 1280
@@ -147,6 +150,8 @@ def resolve_recipe(options: FinetuneOptions, preset: str) -> Recipe:
         raise UsageError("Give --epochs or --steps above 0.")
     if not 0 <= recipe.token_noise <= 0.5:
         raise UsageError("--token-noise must lie between 0 and 0.5.")
+    if not 0 <= recipe.rehearse_share <= 0.9:
+        raise UsageError("--rehearse-share must lie between 0 and 0.9.")
     if recipe.hold < 0:
         raise UsageError("--hold must not lie below 0.")
     if not 0 <= options.held_out_share <= 0.5:

@@ -9,7 +9,7 @@ import math
 import random
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,8 @@ from finetune.evaluate import Scores, read_examples, score_pairs
 from finetune.labels import Labels
 from finetune.options import FinetuneOptions, Recipe, options_from_json, resolve_recipe
 from finetune.processes import first_then_others, is_first, process_count, start_processes
-from finetune.readers import Row, read_reviewed, read_rows
+from finetune.readers import read_reviewed, read_rows
+from finetune.rehearsal import keep_rows, rehearsed_part, scored_part, with_rehearsal
 from finetune.result import (
     FinetuneResult,
     merge,
@@ -60,10 +61,6 @@ logger = logging.getLogger(__name__)
 # A score in between is a sign, not the result: so many formulas are read for it (a CPU core reads 3–10 a second).
 SCORED_IN_BETWEEN = 50
 SCORES_A_RUN = 4
-# Share of `keep` formulas among those trained on, where there are any; with a quarter, print lost 7 points in 80 steps.
-KEEP_SHARE = 1 / 3
-# One in so many `keep` formulas is for scoring, the others are for training.
-KEEP_SCORED = 4
 # What of their score may be lost; where more is, less of what was learned is taken over (blend.py). They are harder
 # than print: of 14 recipes (docs/finetune.md), those that lost up to 2.5 points of them lost a point of print at most.
 MOST_LOST = 0.025
@@ -71,8 +68,6 @@ MOST_LOST = 0.025
 OPTIMIZER_OF_4_BITS = "adamw_8bit"
 # Processes beside the training that prepare its pictures, on a GPU: 0 prepares them between the steps.
 PREPARING_PROCESSES = 0
-# Typeset formulas in the fonts of the built-in model's training (finetune/pretrain/keep_pack.py).
-REHEARSAL = Path(__file__).parent / "keep.parquet"
 
 
 def run(options: FinetuneOptions, report: Callable[[str], None] = logger.info) -> FinetuneResult:
@@ -196,7 +191,7 @@ def _check_data(options: FinetuneOptions, folder: Path, labels: Labels) -> Check
         return check_data(
             rows,
             read_rows(options.held_out) if options.held_out else (),
-            _keep_rows(options),
+            keep_rows(options),
             labels,
             folder,
             held_out_share=options.held_out_share,
@@ -204,13 +199,6 @@ def _check_data(options: FinetuneOptions, folder: Path, labels: Labels) -> Check
         )
     except OSError as error:
         raise OutputError(f"-o {options.output} cannot be written: {error.strerror}. Choose another folder.") from error
-
-
-def _keep_rows(options: FinetuneOptions) -> Iterator[Row]:
-    if options.keep:
-        yield from read_rows(options.keep)
-    if options.rehearse and options.model == BUILT_IN:
-        yield from read_rows(REHEARSAL)
 
 
 def _score_all(
@@ -255,13 +243,13 @@ def train_model(
     from transformers import EarlyStoppingCallback, PrinterCallback
     from trl import SFTConfig
 
-    examples = _with_rehearsal(data)
+    examples = with_rehearsal(data, recipe.rehearse_share)
     world = process_count()
     if recipe.batch_size % world:
         raise UsageError(f"--batch-size {recipe.batch_size} cannot be shared by {world} devices; give a multiple.")
     steps = recipe.steps or max(1, math.ceil(recipe.epochs * len(examples) / recipe.batch_size))
     eval_steps = min(recipe.eval_steps or math.ceil(steps / SCORES_A_RUN), steps)
-    scored = _scored_part(data.held_out, SCORED_IN_BETWEEN, options.seed)
+    scored = _scored_in_between(data.held_out, SCORED_IN_BETWEEN, options.seed)
     checkpoints = options.output / "checkpoints"
     resume_from = newest_checkpoint(checkpoints) if options.resume else None
     vision = trainee.loaded.model.config.vision_config
@@ -360,24 +348,7 @@ def train_model(
     return trainer
 
 
-def _with_rehearsal(data: CheckedData) -> list[Example | None]:
-    """Training examples, with a None wherever the collator is to draw one of those that are kept."""
-    if not rehearsed_part(data.keep):
-        return list(data.train)
-    return [*data.train, *[None] * math.ceil(len(data.train) * KEEP_SHARE / (1 - KEEP_SHARE))]
-
-
-def scored_part(keep: Sequence[Example]) -> Sequence[Example]:
-    """Those of the `keep` formulas that are never trained on."""
-    return keep[::KEEP_SCORED]
-
-
-def rehearsed_part(keep: Sequence[Example]) -> Sequence[Example]:
-    """Those of the `keep` formulas that are trained on."""
-    return [e for i, e in enumerate(keep) if i % KEEP_SCORED]
-
-
-def _scored_part(examples: Sequence[Example], most: int, seed: int) -> list[Example]:
+def _scored_in_between(examples: Sequence[Example], most: int, seed: int) -> list[Example]:
     scored = [e for e in examples if e.is_scored]
     return scored if len(scored) <= most else random.Random(seed).sample(scored, most)
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from docproc.checkpoints import load_model_and_processor
-from finetune import train
 from finetune.anchor import Anchor
 from finetune.backends import load_trainee
 from finetune.blend import Blend, choose_share
@@ -17,7 +16,8 @@ from finetune.dataset import check_data
 from finetune.evaluate import Scores
 from finetune.options import FinetuneOptions, resolve_recipe
 from finetune.readers import read_rows
-from finetune.train import rehearsed_part, run, scored_part
+from finetune.rehearsal import rehearsed_part, scored_part, with_rehearsal
+from finetune.train import run
 from tests.finetuning.setting import AnyLabel, first_logits, write_folder
 
 pytest.importorskip("trl", reason="docproc[finetune] is not installed")
@@ -39,6 +39,15 @@ def test_rehearsed_formulas_differ_from_step_to_step_and_scored_ones_are_not_amo
     again = AnswerCollator(loaded.processor, 28, max_picture_tokens=64, rehearsed=rehearsed)
     again.batches_made = 7
     assert tuple(again([None])["input_ids"][0].tolist()) == lines[7]
+
+
+@pytest.mark.parametrize(("share", "rehearsed"), [(0.0, 0), (1 / 3, 6), (0.5, 12)])
+def test_so_many_of_what_is_shown_are_rehearsed(share: float, rehearsed: int, tmp_path: Path) -> None:
+    rows = read_rows(write_folder(tmp_path / "data", range(12)))
+    keep = read_rows(write_folder(tmp_path / "keep", range(20, 30)))
+    data = check_data(rows, (), keep, AnyLabel(), tmp_path / "out", held_out_share=0, seed=0)
+    shown = with_rehearsal(data, share)
+    assert (shown.count(None), len(shown)) == (rehearsed, 12 + rehearsed)
 
 
 def test_a_blend_takes_as_much_of_the_new_as_keeps_the_old() -> None:
@@ -90,15 +99,14 @@ def test_an_anchor_tells_how_far_a_model_has_gone(tiny: Path, options: FinetuneO
 
 
 def test_held_training_leaves_what_is_rehearsed_nearer_to_what_it_was(
-    options: FinetuneOptions, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    options: FinetuneOptions, tiny: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(train, "KEEP_SHARE", 0.5)  # eight steps hold few rehearsed formulas
     keep = write_folder(tmp_path / "keep", range(30, 46))
     before = first_logits(str(tiny))
     away = []
     for hold in (0.0, 100.0):
         out = tmp_path / f"hold{hold}"
-        run(replace(options, keep=keep, hold=hold, steps=8, output=out))
+        run(replace(options, keep=keep, rehearse_share=0.5, hold=hold, steps=8, output=out))
         assert json.loads((out / "finetune.json").read_text())["share"] == 1
         away.append(float(np.abs(first_logits(str(tiny), out) - before).mean()))
     assert away[1] < 0.8 * away[0]

@@ -27,6 +27,7 @@ def test_options_survive_json() -> None:
         ({"method": "full", "load_in_4bit": True}, "4 bits"),
         ({"vision_layers": False, "language_layers": False}, "Nothing is left to train"),
         ({"rank": 0}, "--rank must be above 0"),
+        ({"rehearse_share": 1.0}, "--rehearse-share must lie"),
         ({"held_out_share": 0.9}, "--held-out-share"),
     ],
 )
