@@ -17,6 +17,7 @@ from docproc.checkpoints import (
     resolve_device,
 )
 from docproc.errors import DependencyError, UsageError
+from finetune.lean_adapters import use_lean_adapters
 from finetune.options import FinetuneOptions, Recipe
 from finetune.processes import device_of_process
 
@@ -140,6 +141,7 @@ def load_trainee(options: FinetuneOptions, recipe: Recipe, backend: str) -> Trai
     )
     model = get_peft_model(loaded.model, config)
     model.peft_config["default"].base_model_name_or_path = options.model
+    use_lean_adapters(model)
     return Trainee(model, loaded, backend, device)
 
 

@@ -341,6 +341,8 @@ def train_model(
         report(f"going on from step {collator.batches_made}")
     if table:
         table.move_out()
+    # A PeftModel says that it trains while the layers that it was put on do not: they would keep all activations.
+    trainer.model.train()
     with contextlib.nullcontext() if is_cuda or not arguments.bf16 else attending_by_products(trainee.model):
         trainer.train(resume_from_checkpoint=None if resume_from is None else str(resume_from))
     if table:

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from docproc.checkpoints import load_model_and_processor
+from finetune.backends import load_trainee
 from finetune.collator import AnswerCollator, split_batch
 from finetune.dataset import check_data
-from finetune.options import FinetuneOptions
+from finetune.options import FinetuneOptions, resolve_recipe
 from finetune.readers import read_rows
 from finetune.train import run
 from finetune.trainer import EmbeddingOnHost, has_tied_embeddings, keep_activations
@@ -69,6 +70,7 @@ def test_layers_keep_their_activations_where_memory_allows_and_nothing_changes(
     def note(model, tokens: int, patches: int) -> None:
         keep_activations(model, tokens, patches)
         layers = [m for m in model.modules() if isinstance(m, GradientCheckpointingLayer)]
+        assert all(m.training for m in layers), "they would keep what they should work out again"
         counts.append((sum(not m.gradient_checkpointing for m in layers), len(layers), tokens))
 
     monkeypatch.setattr("finetune.trainer.keep_activations", note)
@@ -80,6 +82,42 @@ def test_layers_keep_their_activations_where_memory_allows_and_nothing_changes(
     assert any(kept == count for kept, count, _ in counts), counts  # pieces of one row
     assert any(0 < kept < count for kept, count, _ in counts), counts  # pieces of three
     assert losses(tmp_path / "out") == pytest.approx(losses(finished.output), rel=0.02)
+
+
+@pytest.mark.parametrize("is_mixed", [False, True])
+def test_adapters_add_in_one_product_what_peft_adds_in_three_steps(
+    is_mixed: bool, options: FinetuneOptions, tmp_path: Path
+) -> None:
+    import copy
+
+    import torch
+    from peft.tuners.lora import Linear
+
+    trainee = load_trainee(options, resolve_recipe(options, "cpu"), "trl")
+    data = check_data(read_rows(options.data[0]), (), (), AnyLabel(), tmp_path, held_out_share=0, seed=0)
+    (piece,) = split_batch(AnswerCollator(trainee.loaded.processor, 28, max_picture_tokens=64)(data.train[:3]), 3)
+    piece.pop("is_rehearsed")
+    with torch.no_grad():
+        for name, parameter in trainee.model.named_parameters():
+            if "lora_B" in name:
+                parameter += 0.05 * torch.randn_like(parameter)
+    lean, plain = trainee.model, copy.deepcopy(trainee.model)
+    replaced = [m for m in plain.modules() if type(m).__name__ == "LeanLinear"]
+    assert len(replaced) == sum(hasattr(m, "lora_A") for m in plain.modules()) > 20
+    for module in replaced:
+        module.__class__ = Linear
+    losses_of, gradients = [], []
+    for model in (lean, plain):
+        with torch.autocast("cpu", torch.bfloat16, enabled=is_mixed):
+            loss = model(**piece).loss
+        loss.backward()
+        losses_of.append(loss.item())
+        gradients.append(torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None]))
+    assert losses_of[0] == pytest.approx(losses_of[1], rel=5e-3 if is_mixed else 1e-5)
+    apart = (gradients[0] - gradients[1]).norm() / gradients[1].norm()
+    assert apart < (0.05 if is_mixed else 1e-4), apart
+    with lean.disable_adapter(), plain.disable_adapter(), torch.no_grad():
+        assert lean(**piece).loss.item() == plain(**piece).loss.item()
 
 
 @pytest.mark.parametrize(("pictures", "text", "vision"), [(40, 28, 32), (512, 5, 0), (5000, 0, 0)])
