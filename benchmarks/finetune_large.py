@@ -189,6 +189,7 @@ def _measured(
         "batch": recipe.batch_size,
         "at_once": trainer.rows_at_once,
         "checkpointing": recipe.gradient_checkpointing,
+        "layers_that_kept_their_activations": _kept_layers(trainee.model),
         "steps": trainer.state.global_step,
         "seconds": round(elapsed, 2),
         "of_that_training": next(e["train_runtime"] for e in trainer.state.log_history if "train_runtime" in e),
@@ -198,6 +199,14 @@ def _measured(
     }
     del trainer
     return found | ({"notes": lines} if lines else {})
+
+
+def _kept_layers(model: Any) -> str:
+    """Of all layers, those that did not work their activations out again in the last step."""
+    from transformers.modeling_layers import GradientCheckpointingLayer
+
+    layers = [m for m in model.modules() if isinstance(m, GradientCheckpointingLayer)]
+    return f"{sum(not (m.gradient_checkpointing and m.training) for m in layers)} of {len(layers)}"
 
 
 def memory(device: str) -> dict[str, float]:
