@@ -67,6 +67,11 @@ def scan_detector(pages: Sequence[TruePage], scans: Sequence[ScannedPage] | None
     yield from (_find_in_scan(picture, classical=False, with_words=False) for picture in _pictures(pages, scans))
 
 
+def scan_detector_words(pages: Sequence[TruePage], scans: Sequence[ScannedPage] | None) -> Iterator[Outcome]:
+    """Docproc on pictures as `docproc run` works: the OCR of words too, which helps to tell handwriting from print."""
+    yield from (_find_in_scan(picture, classical=False, with_words=True) for picture in _pictures(pages, scans))
+
+
 def scan_classical(pages: Sequence[TruePage], scans: Sequence[ScannedPage] | None) -> Iterator[Outcome]:
     """Docproc on pictures without network and OCR: clean-up and shapes of the ink."""
     yield from (_find_in_scan(picture, classical=True, with_words=False) for picture in _pictures(pages, scans))
@@ -141,6 +146,7 @@ System = Callable[[Sequence[TruePage], Sequence[ScannedPage] | None], Iterator[O
 SYSTEMS: dict[str, System] = {
     "text-layer": text_layer,
     "scan-detector": scan_detector,
+    "scan-detector-words": scan_detector_words,
     "scan": scan_classical,
     "scan-words": scan_words,
     "written-detector": written_detector,

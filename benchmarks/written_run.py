@@ -1,11 +1,11 @@
 """How much of handwritten pages a whole run finds and reads right.
 
     python -m benchmarks.written_run --pages 12 --split test --data DATA --hands hands.json --formulas FILE…
-    python -m benchmarks.written_run --pages 12 --split test --classical …      # without the network for handwriting
 
 Pages as in benchmarks.regions (`--kind written`), as pictures; `docproc run` reads them into a database. A true
 formula is found if a stored one overlaps it with IoU of at least 0.5, and right if that one is the same formula in any
-spelling, a comma or stop at its end aside. Formulas that nobody could tell from words count neither way.
+spelling, a comma or stop at its end aside. Formulas that nobody could tell from words count neither way. Where
+docproc/model/written_detector.onnx is taken away, the run goes the classical way, for comparison.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ import json
 import sys
 import tempfile
 from pathlib import Path
-from unittest import mock
 
 from benchmarks.regions import OWN_FORMULAS, written_pages
 from benchmarks.verification import is_same, run_timed, stored_formulas
 from docproc.records import Box
+from docproc.scan_detector import has_detector
 from finetune.pretrain.page_truth import TrueRegion
 
 _FOUND = 0.5
@@ -66,7 +66,6 @@ def main() -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder of finetune/pretrain/prepare.py")
     parser.add_argument("--hands", type=Path, required=True, help="file of finetune/pretrain/pen_fonts.py")
     parser.add_argument("--formulas", type=Path, nargs="+", default=[OWN_FORMULAS])
-    parser.add_argument("--classical", action="store_true", help="without the network for handwriting")
     arguments = parser.parse_args()
     truth: list[tuple[str, TrueRegion]] = []
     with tempfile.TemporaryDirectory() as folder:
@@ -76,18 +75,10 @@ def main() -> int:
             # A point of a picture is a pixel.
             truth += [(name, region_in_pixels(region, scan.dpi)) for region in scan.regions]
         output = Path(folder) / "out"
-        if arguments.classical:
-            from docproc import scan_regions
-
-            def print_alone(*, by_hand: bool = False) -> bool:
-                return not by_hand
-
-            with mock.patch.object(scan_regions, "has_detector", print_alone):
-                seconds = run_timed(Path(folder), output)
-        else:
-            seconds = run_timed(Path(folder), output)
+        seconds = run_timed(Path(folder), output)
         rows = stored_formulas(output / "docproc.db")
-    row = {"pages": arguments.pages, "split": arguments.split, "seed": arguments.seed, "classical": arguments.classical}
+    row: dict[str, object] = {"pages": arguments.pages, "split": arguments.split, "seed": arguments.seed}
+    row |= {"network": has_detector(by_hand=True)}
     print(json.dumps(row | count(truth, rows) | {"seconds": round(seconds["all"], 1)}))
     return 0
 

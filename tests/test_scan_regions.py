@@ -90,6 +90,19 @@ def test_letters_without_base_lines_are_handwriting() -> None:
     assert is_handwritten(read_ink(image), None)
 
 
+def test_the_ocr_has_a_say_in_what_is_handwriting(words: list[OcrWord]) -> None:
+    assert not is_handwritten(read_ink(draw_page()[0]), words)
+    rng = np.random.default_rng(3)
+    image = np.full((900, 900), 255, np.uint8)
+    for x in range(60, 840, 26):
+        for y in range(60, 840, 60):
+            height, drop = rng.choice((16, 26)), rng.integers(-7, 8)  # letters of two heights, on lines that waver
+            image[y + drop - height : y + drop, x : x + 14] = 0
+    guessed = [OcrWord(word.text, word.box, 0.7, word.line) for word in words]
+    assert is_handwritten(read_ink(image), guessed)
+    assert not is_handwritten(read_ink(image), [OcrWord(word.text, word.box, 1.0, word.line) for word in words])
+
+
 @pytest.mark.parametrize("value", [0, 128, 255])
 def test_plain_pages_have_no_formula(value: int) -> None:
     page = as_page(np.full((300, 200), value, np.uint8))
