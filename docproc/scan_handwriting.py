@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 # bold and broken scans with uneven heights among them, 0.23-0.33 on 8 handwritten ones, median 0.37 on 120 made ones.
 _LEVEL_SHARE, _LEVEL_EM, _AROUND_EM = 0.42, 0.06, 0.5
 # The mean confidence of the OCR says more where it is known: confidence + 0.25 x share is 1.04 on a printed page of one
-# table beside black specks and at least 1.10 on 50 others, 0.79-0.91 on the handwritten ones, and less than this on 69 %
-# of 58 made ones. Print that is taken for handwriting loses more than handwriting that is taken for print.
+# table beside black specks and at least 1.10 on 53 others, 0.79-0.91 on the handwritten ones, and less than this on
+# 69 % of 58 made ones. Print that is taken for handwriting loses more than handwriting that is taken for print.
 _SURE, _LEVEL_WEIGHT = 1.02, 0.25
 # Without it, the share of pieces of ink that are just as high as an x: 0.26-0.63 on 18 printed pages (degraded scans),
 # 0.09-0.20 and median 0.21.
