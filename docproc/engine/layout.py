@@ -19,6 +19,8 @@ from docproc.prompt import conversation
 
 # Wider pictures than this are refused by Qwen2-VL's processor (aspect ratio 200).
 MAX_ASPECT = 150
+# Sizes of pictures whose places are kept, about 12 KiB each; working them out again takes some microseconds.
+_SIZES_KEPT = 256
 
 
 class Picture:
@@ -172,7 +174,7 @@ def _allowed_size(height: int, width: int, cell: int, least: int, most: int) -> 
     return height, width
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=_SIZES_KEPT)
 def _patch_places(cell_rows: int, cell_columns: int, merge: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Row and column of each patch, cell by cell."""
     shape = (cell_rows, cell_columns, merge, merge)
@@ -181,7 +183,7 @@ def _patch_places(cell_rows: int, cell_columns: int, merge: int) -> tuple[NDArra
     return np.broadcast_to(rows, shape).ravel(), np.broadcast_to(columns, shape).ravel()
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=_SIZES_KEPT)
 def _positions(cell_rows: int, cell_columns: int, before: int, after: int) -> NDArray[np.int64]:
     """Positions (3, tokens) of a prompt with one picture; the text goes on after the picture's longer side."""
     head, tail = np.arange(before), before + max(cell_rows, cell_columns) + np.arange(after)
