@@ -26,7 +26,7 @@ _BEFORE_PYTORCH = {
     # Page processes share the cores, and threads of OpenMP spin while they wait for each other: beside other work
     # reading took five times as long and more.
     "OMP_WAIT_POLICY": "PASSIVE",
-    # oneDNN keeps a kernel for each shape, up to 1,024 of them, and a batch of pictures has shapes of its own. Those of a
+    # oneDNN keeps a kernel for each shape, up to 1,024, and a batch of pictures has shapes of its own. Those of a
     # step, which come again and again, are less than these.
     "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "256",
 }
