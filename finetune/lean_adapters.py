@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +24,17 @@ def use_lean_adapters(model: Any) -> None:
     """
     import torch
 
-    for module in model.modules():
-        is_adapted = hasattr(module, "base_layer") and ADAPTER in getattr(module, "lora_A", ())
-        if is_adapted and not module.lora_variant and isinstance(module.lora_dropout[ADAPTER], torch.nn.Identity):
+    for _, module in list(adapted_layers(model)):
+        if not module.lora_variant and isinstance(module.lora_dropout[ADAPTER], torch.nn.Identity):
             layer_class: Any = type(module)
             module.__class__ = _lean(layer_class)
+
+
+def adapted_layers(model: Any) -> Iterator[tuple[str, Any]]:
+    """Names and layers that have an adapter."""
+    for name, module in model.named_modules():
+        if hasattr(module, "base_layer") and ADAPTER in getattr(module, "lora_A", ()):
+            yield name, module
 
 
 @cache

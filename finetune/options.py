@@ -106,9 +106,8 @@ PRESETS: dict[str, Recipe] = {
     "8gb": replace(_GPU, batch_size=8, micro_batch_size=2, max_picture_tokens=512),
     "12gb": replace(_GPU, batch_size=8, micro_batch_size=4, max_picture_tokens=768),
     "16gb": replace(_GPU, batch_size=16, micro_batch_size=4, max_picture_tokens=1280),
-    # For the built-in model (28 M parameters), on any device. Of 14 recipes tried on a brush script under scan noise
-    # (benchmarks/finetune_sweep.py, docs/finetune.md) the one it comes from gained nearly most and lost no print. This
-    # one makes four passes with a third rehearsed: from 17 to 62 % of an unseen hand, print from 94.5 to 92.8 %.
+    # For the built-in model (28 M parameters), on any device. Of 12 recipes tried on three development domains
+    # (docs/finetune.md) it gained most; half instead of a third rehearsed lost 0.7 instead of 1.2 points of print.
     # Pictures of more than 256 tokens, one in sixteen, took two thirds of the attention's time.
     "cpu": Recipe(
         alpha=32,
@@ -119,6 +118,7 @@ PRESETS: dict[str, Recipe] = {
         epochs=4,
         patience=0,
         token_noise=0.1,
+        rehearse_share=0.5,
         hold=1.0,
         max_picture_tokens=256,
     ),

@@ -68,7 +68,7 @@ def test_a_blend_takes_as_much_of_the_new_as_keeps_the_old() -> None:
     assert share == 0.55
     assert score.exact_match == pytest.approx(0.845)
     assert torch.allclose(model.weight, before + 0.55)
-    assert len(lines) == 4
+    assert len(lines) == 5
 
 
 @pytest.mark.parametrize("method", ["lora", "full"])
