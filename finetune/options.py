@@ -106,7 +106,7 @@ PRESETS: dict[str, Recipe] = {
     "8gb": replace(_GPU, batch_size=8, micro_batch_size=2, max_picture_tokens=512),
     "12gb": replace(_GPU, batch_size=8, micro_batch_size=4, max_picture_tokens=768),
     "16gb": replace(_GPU, batch_size=16, micro_batch_size=4, max_picture_tokens=1280),
-    # For the built-in model (28 M parameters), on any device. Of 12 recipes tried on three development domains
+    # For the built-in model (28 M parameters), on any device. Of ten recipes tried on three development domains
     # (docs/finetune.md) it gained most; half instead of a third rehearsed lost 0.7 instead of 1.2 points of print.
     # Pictures of more than 256 tokens, one in sixteen, took two thirds of the attention's time.
     "cpu": Recipe(
