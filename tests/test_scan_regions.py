@@ -103,6 +103,11 @@ def test_the_ocr_has_a_say_in_what_is_handwriting(words: list[OcrWord]) -> None:
     assert not is_handwritten(read_ink(image), [OcrWord(word.text, word.box, 1.0, word.line) for word in words])
 
 
+def test_print_in_a_language_that_the_ocr_does_not_know_is_not_handwriting(words: list[OcrWord]) -> None:
+    guessed = [OcrWord(word.text, word.box, 0.4, word.line) for word in words]
+    assert not is_handwritten(read_ink(draw_page()[0]), guessed)
+
+
 @pytest.mark.parametrize("value", [0, 128, 255])
 def test_plain_pages_have_no_formula(value: int) -> None:
     page = as_page(np.full((300, 200), value, np.uint8))
