@@ -1,6 +1,6 @@
 r"""Damaged formulas: how many are noticed, repaired, and changed wrongly.
 
-    python -m benchmarks.damage                                      # scores benchmarks/damaged.jsonl
+    python -m benchmarks.damage                                      # scores benchmarks/damaged.jsonl.xz
     python -m benchmarks.damage --make --formulas FILE… [--seed 7]   # makes the file anew (needs pdflatex)
 
 A row of the file holds the true formula, the formula after one known edit, and the glyphs that pdflatex sets for the
@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import lzma
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from benchmarks.latex_forms import draw_records
 from docproc.latex.canonical import canonical, match_key
@@ -26,7 +28,7 @@ from docproc.latex.tokens import join_tokens, split_latex
 from docproc.latex.tree import LatexError, parse
 from docproc.records import Status
 
-FILE = Path(__file__).with_name("damaged.jsonl")
+FILE = Path(__file__).with_name("damaged.jsonl.xz")
 _EACH = 36
 _CONFIDENCE = 0.95
 """Of a reading whose recognizer doubts nothing: what is noticed is noticed by the LaTeX or the glyphs alone."""
@@ -268,6 +270,11 @@ def table(outcomes: dict[str, Counter[str]]) -> str:
     return "\n".join(lines)
 
 
+def read_damaged() -> list[dict[str, Any]]:
+    """Rows of the file."""
+    return [json.loads(line) for line in lzma.decompress(FILE.read_bytes()).splitlines()]
+
+
 def main() -> int:
     """Score the file, or make it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -277,8 +284,8 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.make:
         made = make_rows(arguments.formulas, arguments.seed)
-        FILE.write_text("".join(json.dumps(row) + "\n" for row in made), encoding="utf-8")
-    rows = [json.loads(line) for line in FILE.read_text(encoding="utf-8").splitlines()]
+        FILE.write_bytes(lzma.compress("".join(json.dumps(row) + "\n" for row in made).encode()))
+    rows = read_damaged()
     for with_glyphs in (False, True):
         print(f"{'with' if with_glyphs else 'without'} the glyphs of the page\n")
         print(table(score(rows, with_glyphs=with_glyphs)) + "\n")

@@ -27,7 +27,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -227,6 +227,7 @@ def measure(documents: Path, output: Path, every: int, workers: int, seconds: fl
     }
     if not late:  # the time was up too soon to tell more
         return facts
+    speed = _ms(first, "seconds") / max(_ms(last, "seconds"), 1e-9)
     return facts | {
         "seconds": round(looks[-1].seconds),
         **{f"{kind}_mib_per_1000_pages": _slope(late, f"{kind}_mib") for kind in _WHOSE},
@@ -236,8 +237,8 @@ def measure(documents: Path, output: Path, every: int, workers: int, seconds: fl
         "processes_first_last": [late[0].processes, late[-1].processes],
         "pages_per_second_first_last": [round(1000 / max(_ms(part, "seconds"), 1e-9), 2) for part in (first, last)],
         "fixed_work_ms_first_last": [round(_work_ms(part), 2) for part in (first, last)],
-        "speed_last_over_first": _relative_speed(first, last, lambda part: 1.0),
-        "speed_last_over_first_for_the_machine": _relative_speed(first, last, _work_ms),
+        "speed_last_over_first": round(speed, 3),
+        "speed_last_over_first_for_the_machine": round(speed * _work_ms(last) / _work_ms(first), 3),
         **{f"{kind}_processor_ms_a_page_first_last": [_ms(part, f"{kind}_seconds") for part in (first, last)]
            for kind in _WHOSE},
     }
@@ -258,11 +259,6 @@ def _ms(looks: list[Look], clock: str) -> float:
         return 0.0
     elapsed = getattr(looks[-1], clock) - getattr(looks[0], clock)
     return round(1000 * elapsed / (looks[-1].pages - looks[0].pages), 1)
-
-
-def _relative_speed(first: list[Look], last: list[Look], work_ms: Callable[[list[Look]], float]) -> float:
-    """Pages a second of the last part over those of the first, where each has the machine that `work_ms` tells."""
-    return round(_ms(first, "seconds") / work_ms(first) / max(_ms(last, "seconds") / work_ms(last), 1e-9), 3)
 
 
 def _work_ms(looks: list[Look]) -> float:

@@ -62,8 +62,8 @@ logger = logging.getLogger(__name__)
 SCORED_IN_BETWEEN = 50
 SCORES_A_RUN = 4
 # What of the `keep` formulas' score may be lost; where more is, less of what was learned is taken over (blend.py). They
-# are harder than print: where up to 2.5 points of them were lost, it was 0.4 points of print on average and 0.7 at
-# most, in three runs of the preset at two shares (docs/finetune.md).
+# are harder than print, and few: where up to 2.5 points of them were lost, it was 0.4 points of print on average and
+# 0.7 at most on three development domains at two shares, but 1.5 on the reported one (docs/finetune.md).
 MOST_LOST = 0.025
 # Where weights have 4 bits, memory counts: AdamW's two averages in 8 bits take 0.3 GB less on a 7B model.
 OPTIMIZER_OF_4_BITS = "adamw_8bit"

@@ -1,18 +1,17 @@
 """The file of damaged formulas: what is noticed, repaired, and never changed wrongly (benchmarks/damage.py)."""
 
-import json
 import random
 from collections import Counter
 
 import pytest
 
-from benchmarks.damage import BREAKING, FILE, SILENT, damage, score
+from benchmarks.damage import BREAKING, SILENT, damage, read_damaged, score
 from docproc.latex.canonical import match_key
 from docproc.latex.confusions import settle_by_glyphs
 from docproc.latex.judge import judge
 from docproc.records import Status
 
-ROWS = [json.loads(line) for line in FILE.read_text(encoding="utf-8").splitlines()]
+ROWS = read_damaged()
 
 
 def total(outcomes, names):
