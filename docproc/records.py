@@ -199,6 +199,8 @@ class Region:
     """Of each of these glyphs left, top, right, bottom of its ink and the size of its font, in points."""
     is_whole: bool = True
     """Whether the page leaves no doubt that the formula begins and ends where it was cut."""
+    written_em_pt: float | None = None
+    """Size of the handwriting that it belongs to, as print with letters so high would have it; None for print."""
     rule_count: int | None = None
     """Horizontal rules of the page in the box and right above and below it; None where the page does not tell."""
     text_before: str = ""

@@ -53,7 +53,7 @@ def group_written(ink: Ink, maps: FormulaMaps, page: Page, words: Sequence[OcrWo
     for core, frame in cores.frames(maps).items():
         box = _on_ink(ink, frame)
         if box is not None and max(box.width, box.height) > _LEAST_EM * ink.em:
-            regions.append(Region(kinds[core], soft_box(ink, box).scaled(1 / zoom)))
+            regions.append(Region(kinds[core], soft_box(ink, box).scaled(1 / zoom), written_em_pt=ink.em / zoom))
     numbers = find_numbers(ink, vote(cells_of(ink.boxes, maps), maps), words, zoom)
     regions = with_numbers(regions, numbers, ink.em / zoom)
     return in_reading_order(regions, [gutter / zoom for gutter in find_gutters_of_ink(ink)], ink.em / zoom)

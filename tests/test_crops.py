@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from docproc.crops import cut_crops, fit_picture
+from docproc.crops import WRITTEN_EM_PX, cut_crops, fit_picture
 from docproc.options import RegionOptions
 from docproc.records import Box, FormulaKind, Glyph, Page, PageKind, Region, TextLayer
 
@@ -32,6 +32,16 @@ def test_scale_is_22_pixels_an_em_whatever_size_and_resolution(size_pt: float, d
     assert cut.crop is not None
     assert cut.crop.shape[1] == pytest.approx((26 + 4) * 22 / size_pt, abs=3)
     assert cut.crop.dtype == np.uint8 and cut.crop.base is None
+
+
+@pytest.mark.parametrize("size_pt", [8.0, 17.0])
+def test_handwriting_is_cut_by_its_own_size_and_larger_than_print(size_pt: float) -> None:
+    scan = replace(page(), text_layer=None)
+    written = replace(region(Box(100, 60, 126, 67)), written_em_pt=size_pt)
+    (cut,) = cut_crops(scan, [written], RegionOptions(margin_pt=2.0))
+    assert cut.crop is not None
+    assert cut.crop.shape[1] == pytest.approx((26 + 4) * WRITTEN_EM_PX / size_pt, abs=3)
+    assert WRITTEN_EM_PX > 22
 
 
 def test_neighbors_in_the_margin_are_painted_away_and_own_ink_stays() -> None:

@@ -39,6 +39,11 @@ def test_lines_of_a_tight_calculation_stay_apart(image: np.ndarray) -> None:
     assert found[0].box.iou(_UPPER) > 0.9 and found[1].box.iou(_LOWER) > 0.9
 
 
+def test_formulas_know_the_size_of_the_writing(image: np.ndarray) -> None:
+    (found,) = found_on(image, [region("display", _UPPER)])
+    assert found.written_em_pt == pytest.approx(read_written_ink(image).em)  # at 72 dpi a point is a pixel
+
+
 def test_a_stroke_that_hangs_into_the_next_line_joins_nothing(image: np.ndarray) -> None:
     image[100:140, 208:212] = 0  # a tail of the upper line runs through the lower one
     found = found_on(image, [region("display", _UPPER), region("display", _LOWER)])
