@@ -8,37 +8,22 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.regions import OWN_FORMULAS
 from docproc.records import Box
 from docproc.scan_detector import CELL_PIXELS
 from docproc.scan_handwriting import read_written_ink
 from docproc.scan_ink import binarize, read_ink
 from finetune.pretrain.detector_pages import CORE, WrittenPages
 from finetune.pretrain.ink import Ink
-from finetune.pretrain.page_formulas import load_formulas
-from finetune.pretrain.pen_fonts import Hand, load_hands, read_hand, save_hands, thin, trace
+from finetune.pretrain.pen_fonts import load_hands, read_hand, save_hands, thin, trace
 from finetune.pretrain.sources import inks_of_split
-from finetune.pretrain.symbol_library import Library
 from finetune.pretrain.written_pages import InkStock, write_page, write_sheet
 from finetune.pretrain.written_pieces import in_x_heights
-from samples.strokes import SIGNS
-
-_HEIGHT = 5.0
-"""Of a small letter of samples/strokes.py."""
-
-
-def strokes_of(sign: str) -> list[np.ndarray]:
-    drawn = [[tuple(map(float, point.split(","))) for point in stroke.split()] for stroke in SIGNS[sign].split("|")]
-    return [np.array(stroke, np.float32) * np.array([1, -1], np.float32) for stroke in drawn]
+from tests.written_stock import make_stock, strokes_of
 
 
 @pytest.fixture(scope="module")
 def stock() -> InkStock:
-    drawn = {sign: [strokes_of(sign)] for sign in SIGNS}
-    ink = Ink("a+b", [strokes_of("a")[0]], [("a", [0])], "collection/somebody")
-    letters = {sign: [s / _HEIGHT for s in strokes_of(sign)] for sign in SIGNS if len(sign) == 1}
-    hand = Hand("drawn", letters, dict.fromkeys(letters, 1.3))
-    return InkStock([ink], [hand], load_formulas([OWN_FORMULAS], "dev"), Library([ink], drawn), "train")
+    return make_stock()
 
 
 @pytest.fixture(scope="module")

@@ -140,7 +140,7 @@ def paint_labels(
     """
     labels, near = np.zeros(shape, np.uint8), np.zeros(shape, np.uint8)
     for region in sorted(regions, key=lambda region: region.kind):  # inline last: it is the finer one
-        box = Box.around(_moved(part, forward, bend) for part in region.ink)
+        box = Box.around(moved_box(part, forward, bend) for part in region.ink)
         y, x = _cells(box, shape)
         near[
             max(0, y.start - _GAP_CELLS) : y.stop + _GAP_CELLS, max(0, x.start - _GAP_CELLS) : x.stop + _GAP_CELLS
@@ -148,12 +148,12 @@ def paint_labels(
         labels[y, x] = CLASSES.index(region.kind) | (IGNORED if region.is_ignored else 0)
         labels[_inner(y, 4), _inner(x, 3)] |= CORE
         for other in region.also:  # a closing comma belongs to the formula or to the sentence: nobody can tell
-            inside = _moved(other, forward, bend)
+            inside = moved_box(other, forward, bend)
             if inside.x1 < box.x1 - 0.5:
                 labels[y, _cells(Box(inside.x1, box.y0, box.x1, box.y1), shape)[1]] |= IGNORED
     for region in regions:
         for _, number in region.equation_numbers:
-            y, x = _cells(_moved(number, forward, bend), shape)
+            y, x = _cells(moved_box(number, forward, bend), shape)
             labels[y, x] = CLASSES.index("number")
     labels[(near > 1) & (labels == 0)] |= GAP
     return labels
@@ -165,7 +165,7 @@ def _clean_page(page: TruePage, dpi: float) -> ScannedPage:
     return ScannedPage(image, dpi, page.regions, 0.0, (), page.recipe)
 
 
-def _moved(box: Box, matrix: npt.NDArray[np.float64], bend: Curve | None) -> Box:
+def moved_box(box: Box, matrix: npt.NDArray[np.float64], bend: Curve | None) -> Box:
     """The box with its middle where the matrix takes it and its sides scaled, not grown by a slight turn."""
     x, y = matrix @ np.array([*box.center, 1.0])
     y -= bend.at(x) if bend is not None else 0.0

@@ -1,6 +1,7 @@
 """Held-out pictures: the same for every model that is measured.
 
-    python -m finetune.pretrain.heldout HELDOUT.jsonl HANDWRITING.jsonl.xz OUT.zip
+    python -m finetune.pretrain.heldout HELDOUT.jsonl HANDWRITING.jsonl.xz OUT.zip [HANDS.json PEN_SYMBOLS.json]
+    python -m finetune.pretrain.heldout --add DATA     # written pages, to the archive of a data folder without them
 
 The archive holds `labels.jsonl` (`{"image", "latex", "set", "kind", "source"}`) and one PNG a line.
 """
@@ -24,10 +25,16 @@ from finetune.pretrain.degrade import degrade
 from finetune.pretrain.family_labels import label_in
 from finetune.pretrain.ink import Ink, draw_ink, load_inks
 from finetune.pretrain.neighbors import draw_neighbors, draw_nothing, draw_prose
-from finetune.pretrain.sources import Formula, load_formulas, split_inks
+from finetune.pretrain.pen_fonts import Hand, load_hands
+from finetune.pretrain.pen_symbols import Drawn, load_drawn
+from finetune.pretrain.sources import Formula, inks_of_split, load_formulas, split_inks
+from finetune.pretrain.symbol_library import Library
 from finetune.pretrain.typeset import FAMILIES, Job, typeset
+from finetune.pretrain.written_crops import held_out_crops, page_formulas
+from finetune.pretrain.written_pages import InkStock
 
 IM2LATEX = "glingley/BME450-project"
+_PAGE_SEEDS = range(50_000, 50_120)
 _PATIENCE = 120.0
 """Seconds for a run of TeX: the sets must be the same on a busy machine."""
 
@@ -97,6 +104,34 @@ def draw_written(inks: list[Ink], name: str, rng: random.Random) -> list[Picture
     return [Picture(draw_ink(i.strokes, rng, varied=False), t, name, "handwriting", i.writer) for i, t in labelled if t]
 
 
+def draw_from_pages(
+    formulas: list[Formula], inks: list[Ink], hands: list[Hand], drawn: Drawn, count: int = 200
+) -> list[Picture]:
+    """Formulas cut out of handwritten pages: their writers, fonts and sources of formulas are in no training.
+
+    Signs that few people wrote are those of training (pen_symbols.py): there is one set of drawings.
+
+    Args:
+        formulas: Held-out ones.
+        inks: Of all writers.
+        hands: Of the test split.
+        drawn: Signs of pen_symbols.py.
+        count: Formulas of each kind.
+    """
+    own = inks_of_split(inks, "test")
+    known = page_formulas([(f.latex, f.display) for f in _mixed(formulas, random.Random(_PAGE_SEEDS.start))])
+    stock = InkStock(own, hands, known, Library(own, drawn), "test")
+    pictures: dict[str, list[Picture]] = {"inline": [], "display": []}
+    for seed in _PAGE_SEEDS:
+        for crop in held_out_crops(stock, [seed]):
+            target = recognition_target(crop.latex)
+            if target and len(pictures[crop.kind]) < count:
+                pictures[crop.kind].append(Picture(crop.grey, target, "written", crop.kind, f"page {seed}"))
+        if all(len(found) == count for found in pictures.values()):
+            break
+    return pictures["inline"] + pictures["display"]
+
+
 def draw_empty(count: int, rng: random.Random) -> list[Picture]:
     """Pictures without a formula."""
     jobs = [Job(draw_prose(rng)) for _ in range(count // 2)]
@@ -115,10 +150,7 @@ def make_sets(formulas: list[Formula], inks: list[Ink], seed: int = 20) -> list[
     """All held-out sets."""
     rng = random.Random(seed)
     np.random.seed(seed)
-    general = [f for f in formulas if f.source != IM2LATEX]
-    wiki = [f for f in general if f.source == "enwiki"]
-    others = [f for f in general if f.source != "enwiki"]
-    mixed = others + rng.sample(wiki, min(len(wiki), len(others) // 2))
+    mixed = _mixed(formulas, rng)
     inline, display = [f for f in mixed if not f.display], [f for f in mixed if f.display]
     im2latex = [f for f in formulas if f.source == IM2LATEX]
     pictures = draw_formulas(inline, "clean", 500, rng) + draw_formulas(display, "clean", 300, rng)
@@ -134,6 +166,14 @@ def make_sets(formulas: list[Formula], inks: list[Ink], seed: int = 20) -> list[
         rng.sample(writers, min(len(writers), 200)), "ink-writer", rng
     )
     return pictures + draw_empty(120, rng)
+
+
+def _mixed(formulas: list[Formula], rng: random.Random) -> list[Formula]:
+    """All sources but im2latex, Wikipedia thinned to a third of the whole."""
+    general = [f for f in formulas if f.source != IM2LATEX]
+    wiki = [f for f in general if f.source == "enwiki"]
+    others = [f for f in general if f.source != "enwiki"]
+    return others + rng.sample(wiki, min(len(wiki), len(others) // 2))
 
 
 def save_sets(pictures: list[Picture], path: Path) -> None:
@@ -162,8 +202,15 @@ def load_sets(path: Path) -> list[Picture]:
 
 def main() -> None:
     """Command line."""
-    formulas, inks, out = (Path(x) for x in sys.argv[1:4])
-    pictures = make_sets(load_formulas(formulas), load_inks(inks))
+    if sys.argv[1] == "--add":
+        data = Path(sys.argv[2])
+        paths = [data / name for name in ("heldout.jsonl.xz", "handwriting.jsonl.xz", "heldout.zip", "hands.json")]
+        formulas, inks, out, hands, drawn = *paths, data / "pen_symbols.json"
+        pictures = [p for p in load_sets(out) if p.set != "written"]
+    else:
+        formulas, inks, out, hands, drawn = ([Path(x) for x in sys.argv[1:6]] + [Path("none")] * 2)[:5]
+        pictures = make_sets(load_formulas(formulas), load_inks(inks))
+    pictures += draw_from_pages(load_formulas(formulas), load_inks(inks), load_hands(hands, "test"), load_drawn(drawn))
     save_sets(pictures, out)
     print(len(pictures), "pictures")
 

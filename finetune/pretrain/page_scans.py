@@ -40,6 +40,8 @@ class ScannedPage:
     defects: tuple[str, ...]
     """What was done to it, for tables of results."""
     recipe: str
+    x_height: float = 0.0
+    """Of a page written by hand, in pixels of the flat sheet; 0 for print."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +133,8 @@ def scan_sheet(
     geometry = _draw_geometry(rng, sheet.image.shape, skew, is_curved)
     image, defects = _photometry(rng, geometry.warp(sheet.image), behind, sheet.dpi)
     regions = tuple(_move_region(region, geometry, sheet.dpi) for region in sheet.regions)
-    return ScannedPage(image, sheet.dpi, regions, skew, defects + ("curve",) * is_curved, sheet.recipe)
+    defects += ("curve",) * is_curved
+    return ScannedPage(image, sheet.dpi, regions, skew, defects, sheet.recipe, sheet.x_height)
 
 
 def render_grey(page: pymupdf.Page, dpi: float) -> _Grey:

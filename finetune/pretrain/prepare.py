@@ -3,8 +3,8 @@
     python -m finetune.pretrain.prepare --formulas A.jsonl.xz B.jsonl.xz --handwriting H.jsonl.xz --out DATA
 
 It writes formulas.jsonl.xz (training formulas with their targets), heldout.jsonl.xz, handwriting.jsonl.xz, heldout.zip
-(pictures), glyphs.json (classes of the auxiliary loss) and tokenizer.json: a copy of `--tokenizer`, as every later
-round must have, or a new one. It takes a few minutes on one core.
+(pictures), glyphs.json (classes of the auxiliary loss), pen_symbols.json, hands.json if it is given, and tokenizer.json:
+a copy of `--tokenizer`, as every later round must have, or a new one. It takes a few minutes on one core.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from pathlib import Path
 from docproc.latex.canonical import recognition_target
 from finetune.pretrain.crops import read_glyphs
 from finetune.pretrain.grammar import Grammar
-from finetune.pretrain.heldout import make_sets, save_sets
+from finetune.pretrain.heldout import draw_from_pages, make_sets, save_sets
 from finetune.pretrain.ink import load_inks
-from finetune.pretrain.pen_symbols import hershey_symbols, save_drawn
+from finetune.pretrain.pen_fonts import load_hands
+from finetune.pretrain.pen_symbols import hershey_symbols, load_drawn, save_drawn
 from finetune.pretrain.sources import Formula, read_formulas, save_formulas, split_formulas
 from finetune.pretrain.typeset import FAMILIES, Job, typeset
 from finetune.pretrain.vocabulary import build_tokenizer, choose_words, split_target
@@ -89,6 +90,7 @@ def main() -> None:
     parser.add_argument("--handwriting", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--tokenizer", type=Path)
+    parser.add_argument("--hands", type=Path, help="file of pen_fonts.py, for the words of written pages")
     parser.add_argument("--program", default="pdflatex")
     parser.add_argument("--compact", action="store_true", help="a small formulas.jsonl.xz, to travel")
     options = parser.parse_args()
@@ -107,7 +109,10 @@ def main() -> None:
     shutil.copyfile(options.handwriting, out / "handwriting.jsonl.xz")
     save_drawn(hershey_symbols(), out / "pen_symbols.json")
     (out / "glyphs.json").write_text(json.dumps({str(k): v for k, v in glyph_classes(known, options.program).items()}))
-    pictures = make_sets(test, load_inks(options.handwriting))
+    if options.hands:
+        shutil.copyfile(options.hands, out / "hands.json")
+    inks, drawn = load_inks(options.handwriting), load_drawn(out / "pen_symbols.json")
+    pictures = make_sets(test, inks) + draw_from_pages(test, inks, load_hands(out / "hands.json", "test"), drawn)
     save_sets(pictures, out / "heldout.zip")
     overlap = {f.target for f in known} & {f.target for f in test if len(split_target(f.target)) > 8}
     shared = sum(f.target in overlap for f in test)

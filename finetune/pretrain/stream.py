@@ -25,6 +25,7 @@ from finetune.pretrain.grammar import Grammar
 from finetune.pretrain.ink import Ink, draw_ink
 from finetune.pretrain.ink_context import on_a_sheet
 from finetune.pretrain.neighbors import draw_neighbors, draw_nothing, draw_prose
+from finetune.pretrain.pen_fonts import Hand
 from finetune.pretrain.pen_symbols import Drawn
 from finetune.pretrain.sources import Formula
 from finetune.pretrain.symbol_library import Library
@@ -32,6 +33,11 @@ from finetune.pretrain.typeset import FAMILIES, Job, Sheet, draw_style, typeset
 from finetune.pretrain.variation import vary
 from finetune.pretrain.vocabulary import NOT, UNK, join_target, split_target
 from finetune.pretrain.writer import Writer
+from finetune.pretrain.written_crops import PageCutter, page_formulas
+from finetune.pretrain.written_pages import InkStock
+
+# Formulas that one worker's written pages choose from.
+_PAGE_FORMULAS = 60_000
 
 Points = Sequence[tuple[float, float]]
 """A piecewise linear function of training seconds: (seconds, value)."""
@@ -61,7 +67,10 @@ class Curriculum:
     """Share of printed real formulas with exchanged symbols or alphabets."""
     degraded: Points = ((0, 0.0), (70, 0.05), (130, 0.25), (300, 0.5), (1000, 0.5), (1100, 0.62))
     context: Points = ((0, 0.0), (60, 0.1), (150, 0.42))
-    ink: Points = ((0, 0.0), (110, 0.0), (300, 0.10), (700, 0.17), (1000, 0.17), (1100, 0.25))
+    ink: Points = ((0, 0.0), (110, 0.0), (300, 0.10), (700, 0.17), (1000, 0.17), (1100, 0.13))
+    """Share of handwriting written alone."""
+    pages: Points = ((0, 0.0), (1000, 0.0), (1030, 0.22))
+    """Share of handwriting cut out of written pages."""
     nothing: Points = ((0, 0.0), (60, 0.01), (150, 0.025))
     glyphs: Points = ((0, 1.0), (250, 1.0), (400, 0.5), (900, 0.25), (1000, 0.0))
     """Share of printed samples whose glyphs are read for the auxiliary loss."""
@@ -85,6 +94,8 @@ class Corpus:
     program: str = "pdflatex"
     drawn: Drawn = field(default_factory=dict)
     """Drawings of signs that few people wrote."""
+    hands: list[Hand] = field(default_factory=list)
+    """Fonts thinned to strokes, for the words of written pages."""
     formats: Path | None = None
     """Where preambles are kept as TeX formats; None loads the packages in every run."""
     inline: NDArray[np.int64] = field(init=False, repr=False)
@@ -112,15 +123,20 @@ class Producer:
         self.corpus, self.curriculum, self.budget, self.rng = corpus, curriculum, budget, rng
         self.grammar = Grammar(rng)
         self.names = {i: t for t, i in corpus.words.items()}
+        self._cutter: PageCutter | None = None
+        self._from_pages: list[Sample] = []
 
     def samples(self, seconds: float, count: int) -> list[Sample]:
         """About `count` samples as the curriculum has them at this time of training."""
         c, r = self.curriculum, self.rng
         ink, nothing = value_at(c.ink, seconds), value_at(c.nothing, seconds)
-        found = self._printed(seconds, round(count * (1 - ink - nothing / 2)), nothing / 2)
-        count = round(len(found) / (1 - ink - nothing / 2))  # pages may be seen twice
+        pages = value_at(c.pages, seconds) if self.corpus.inks else 0.0
+        printed = 1 - ink - pages - nothing / 2
+        found = self._printed(seconds, round(count * printed), nothing / 2) if printed > 0 else []
+        count = round(len(found) / printed) if printed > 0 else count  # pages may be seen twice
         if self.corpus.inks:
             found += [s for _ in range(round(count * ink)) if (s := self._written(seconds)) is not None]
+        found += self._cut_from_pages(seconds, round(count * pages))
         found += [self._nothing() for _ in range(round(count * nothing / 2))]
         r.shuffle(found)
         return found
@@ -271,6 +287,25 @@ class Producer:
         neighbor = draw_ink(r.choice(corpus.inks).strokes, r) if r.random() < 0.3 else None
         grey = on_a_sheet(grey, neighbor, r)
         return self._finish(Crop(grey), ids, "ink", r.random() < 0.5 * value_at(self.curriculum.degraded, seconds))
+
+    def _cut_from_pages(self, seconds: float, count: int) -> list[Sample]:
+        """Formulas of written pages, two views each; what is left of a page waits for the next call."""
+        r, corpus = self.rng, self.corpus
+        if count and self._cutter is None:
+            chosen = r.sample(corpus.formulas, min(len(corpus.formulas), _PAGE_FORMULAS))
+            formulas = page_formulas([(f.latex, f.display) for f in chosen])
+            self._cutter = PageCutter(InkStock(corpus.inks, corpus.hands, formulas, corpus.library, "train"), r)
+        most, worse = int(value_at(self.curriculum.length, seconds)), value_at(self.curriculum.degraded, seconds)
+        for _ in range(count):  # a page gives one at least, on the average many
+            if self._cutter is None or len(self._from_pages) >= count:
+                break
+            for crop in self._cutter.crops():
+                target = recognition_target(crop.latex)
+                ids = encode(target, corpus.words) if target else None
+                if ids and len(ids) <= most:
+                    self._from_pages.append(self._finish(Crop(crop.grey), ids, "page", r.random() < 0.7 * worse))
+        found, self._from_pages = self._from_pages[:count], self._from_pages[count:]
+        return found
 
     def _nothing(self) -> Sample:
         return self._finish(Crop(draw_nothing(self.rng)), [NOT], "nothing", self.rng.random() < 0.5)

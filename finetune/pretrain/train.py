@@ -32,6 +32,7 @@ from finetune.pretrain.heldout import Picture, load_sets
 from finetune.pretrain.ink import load_inks
 from finetune.pretrain.network import PackedNetwork, Shape, build_network
 from finetune.pretrain.optimizer import Optimizer
+from finetune.pretrain.pen_fonts import load_hands
 from finetune.pretrain.pen_symbols import load_drawn
 from finetune.pretrain.scores import evaluate, report
 from finetune.pretrain.sources import load_formulas, split_inks
@@ -175,7 +176,8 @@ def load_corpus(options: TrainOptions) -> Corpus:
     glyphs = {int(k): v for k, v in json.loads((options.data / "glyphs.json").read_text()).items()}
     families, formats = tuple(options.families.split(",")), options.out / "formats"
     drawn = load_drawn(options.data / "pen_symbols.json") if options.handwriting else {}
-    return Corpus(formulas, labels, inks, ink_labels, words, glyphs, families, options.tex, drawn, formats)
+    hands = load_hands(options.data / "hands.json", "train") if options.handwriting else []
+    return Corpus(formulas, labels, inks, ink_labels, words, glyphs, families, options.tex, drawn, hands, formats)
 
 
 def quick_sets(corpus: Corpus, budget: Budget, options: TrainOptions) -> dict[str, list[Picture] | list[Sample]]:
@@ -197,6 +199,8 @@ def quick_sets(corpus: Corpus, budget: Budget, options: TrainOptions) -> dict[st
         ("scan", "inline"),
         ("im2latex", "display"),
         ("ink-new", "handwriting"),
+        ("written", "inline"),
+        ("written", "display"),
     ):
         sets[f"{name} {kind}"] = [p for p in pictures if p.set == name and p.kind == kind][: options.quick]
     return sets

@@ -141,7 +141,7 @@ class _PageWriter:
         if r.random() < 0.2:
             self._margin_note(margin)
         recipe = f"written/{self.style}/{count}"
-        return ScannedPage(sheet.finish(), sheet.dpi, tuple(sheet.regions), 0.0, (), recipe)
+        return ScannedPage(sheet.finish(), sheet.dpi, tuple(sheet.regions), 0.0, (), recipe, sheet.unit)
 
     def _fill(self, column: _Column) -> None:
         r = self.rng

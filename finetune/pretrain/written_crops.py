@@ -1,0 +1,143 @@
+"""Formulas cut out of handwritten pages, as the product cuts them: neighbors at the edges, its scale, its margins.
+
+A page is one person's, with one pen, on one paper (written_pages.py). For training a page stays flat and each of its
+formulas is cut several times, with boxes as a finder leaves them; the spoiling of scans follows crop by crop
+(degrade.py). Held-out crops come from scanned pages that the product's own clean-up has straightened.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from docproc.cleanup import prepare_scan
+from docproc.crops import cut_crops
+from docproc.options import RegionOptions
+from docproc.records import Box, FormulaKind, Page, PageKind, Region
+from docproc.scan_handwriting import read_written_ink
+from docproc.scan_ink import X_HEIGHT_EM
+from finetune.pretrain.detector_pages import moved_box
+from finetune.pretrain.page_formulas import SourceFormula
+from finetune.pretrain.page_scans import ScannedPage
+from finetune.pretrain.written_pages import InkStock, write_page, write_sheet
+
+# The product knows the size of a page's writing within a fifth or so: spread of the logarithm. Some crops come at any
+# size, since others cut pictures too: this share, with letters so many times as large as the product's.
+_SIZE_SPREAD, _ANY_SIZE_SHARE, _ANY_SIZE = 0.14, 0.3, (0.6, 1.9)
+# A box's edges lie so far from the ink (in em): mostly near, sometimes with a piece of the neighbor's.
+_NEAR_EM, _WIDE_EM, _WIDE_SHARE = 0.05, 0.45, 0.25
+_MARGINS_EM = (0.05, 0.3)
+# Formulas that a page draws from: sorting all of them for each page would take longer than writing it.
+_POOL = 4_000
+_PAGES_A_POOL = 30
+_LONGEST_LATEX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenCrop:
+    """One formula of a page."""
+
+    grey: npt.NDArray[np.uint8] = field(repr=False)
+    """255 = paper."""
+    latex: str
+    kind: str
+    """`display` or `inline`."""
+
+
+class PageCutter:
+    """Writes pages without end and cuts their formulas out, for training."""
+
+    def __init__(self, stock: InkStock, rng: random.Random) -> None:
+        """Choose the source of pages.
+
+        Args:
+            stock: What pages are made of; of its formulas the short ones are written.
+            rng: Source of chance.
+        """
+        self._all = [f for f in stock.formulas if len(f.latex) <= _LONGEST_LATEX]
+        self._stock, self._rng, self._pages = stock, rng, 0
+
+    def crops(self, views: int = 2) -> Iterator[WrittenCrop]:
+        """Write one page and cut each of its formulas `views` times."""
+        r = self._rng
+        if self._pages % _PAGES_A_POOL == 0:
+            self._stock = replace(self._stock, formulas=r.sample(self._all, min(_POOL, len(self._all))))
+        self._pages += 1
+        sheet = write_sheet(self._stock, r.getrandbits(40))
+        page, em_pt = _page(sheet), sheet.x_height / X_HEIGHT_EM * 72 / sheet.dpi
+        for region in sheet.regions:
+            if region.is_ignored:
+                continue
+            for _ in range(views):
+                box = _as_found(region.box, em_pt, r) & Box(0, 0, page.width_pt, page.height_pt)
+                margin = r.uniform(*_MARGINS_EM) * em_pt
+                grey = _cut(page, box, em_pt / _draw_size(r), margin)
+                if grey is not None:
+                    yield WrittenCrop(grey, region.latex, region.kind)
+
+
+def held_out_crops(stock: InkStock, seeds: Sequence[int], most_a_page: int = 12) -> Iterator[WrittenCrop]:
+    """Write pages, scan them, clean them as the product does, and cut out what is true there.
+
+    Args:
+        stock: Of writers and formulas not trained on.
+        seeds: A page each.
+        most_a_page: Formulas of one page, so that no writer fills the set.
+    """
+    for seed in seeds:
+        scan = write_page(stock, seed)
+        clean, transform = prepare_scan(_page(scan))
+        forward = cv2.invertAffineTransform(np.array(transform.matrix))
+        em_pt = read_written_ink(clean.image).em * 72 / clean.dpi
+        regions = [region for region in scan.regions if not region.is_ignored]
+        random.Random(seed).shuffle(regions)
+        for region in regions[:most_a_page]:
+            box = Box.around(moved_box(part, forward, transform.bend) for part in region.ink)
+            grey = _cut(clean, box, em_pt, RegionOptions().margin_pt)
+            if grey is not None:
+                yield WrittenCrop(grey, region.latex, region.kind)
+
+
+def page_formulas(formulas: Sequence[tuple[str, bool]]) -> list[SourceFormula]:
+    """Formulas (LaTeX, whether displayed) as pages take them."""
+    return [SourceFormula(latex, "display" if display else "inline", "") for latex, display in formulas]
+
+
+def _page(sheet: ScannedPage) -> Page:
+    height, width = sheet.image.shape
+    size = width * 72 / sheet.dpi, height * 72 / sheet.dpi
+    return Page("page", 1, *size, rotation=0, kind=PageKind.SCAN, dpi=sheet.dpi, image=sheet.image)
+
+
+def _cut(page: Page, box: Box, em_pt: float, margin_pt: float) -> npt.NDArray[np.uint8] | None:
+    """Cut as the product does; None where the box lies off the page."""
+    if min(box.width, box.height) < 1:
+        return None
+    (cut,) = cut_crops(
+        page, [Region(FormulaKind.DISPLAY, box, written_em_pt=em_pt)], RegionOptions(margin_pt=margin_pt)
+    )
+    return cut.crop
+
+
+def _as_found(box: Box, em: float, rng: random.Random) -> Box:
+    """The box as a finder may give it; now and then one side reaches into the neighbor's ink."""
+    left, top, right, bottom = (rng.gauss(0, _NEAR_EM) * em for _ in range(4))
+    if rng.random() < _WIDE_SHARE:
+        reach = rng.uniform(0, _WIDE_EM) * em
+        side = rng.randrange(4)
+        left, top, right, bottom = (value + reach * (n == side) for n, value in enumerate((left, top, right, bottom)))
+    return Box(box.x0 - left, box.y0 - top, box.x1 + right, box.y1 + bottom)
+
+
+def _draw_size(rng: random.Random) -> float:
+    """Size of the letters in units of the product's."""
+    if rng.random() < _ANY_SIZE_SHARE:
+        low, high = _ANY_SIZE
+        return float(low * (high / low) ** rng.random())
+    return math.exp(rng.gauss(0, _SIZE_SPREAD))
