@@ -17,6 +17,7 @@ from finetune.pretrain.page_formulas import SourceFormula
 from finetune.pretrain.sources import Formula, inks_of_split, split_inks
 from finetune.pretrain.stream import Corpus, Curriculum, Producer, encode, load_words
 from finetune.pretrain.vocabulary import join_target
+from finetune.pretrain.writer import Writer
 from finetune.pretrain.written_crops import PageCutter, WrittenCrop, held_out_crops
 from finetune.pretrain.written_pages import InkStock
 from tests.written_stock import make_stock, strokes_of
@@ -58,6 +59,26 @@ def test_views_of_a_formula_differ(crops: list[WrittenCrop]) -> None:
     pairs = list(zip(crops[::2], crops[1::2], strict=True))
     assert all(one.latex == other.latex for one, other in pairs)
     assert sum(one.grey.shape == other.grey.shape for one, other in pairs) < 0.2 * len(pairs)
+
+
+def test_some_people_write_far_apart(stock: InkStock) -> None:
+    def width(apart: float) -> float:
+        writer = Writer(stock.library, random.Random(2))
+        writer.apart = apart
+        points = np.concatenate(writer.write(["a", "=", "b"] * 8) or [])
+        return float(np.ptp(points[:, 0]))
+
+    assert width(1.6) > width(0.0) + 5
+
+
+def test_pages_draw_on_formulas_with_structure_and_random_ones(stock: InkStock) -> None:
+    letters = [SourceFormula(f"a+{'b' * n}", "display", "") for n in range(1, 4_000)]
+    roots = [SourceFormula(rf"\sqrt{{{'a' * n}}}", "display", "") for n in range(1, 40)]
+    cutter = PageCutter(replace(stock, formulas=letters + roots), random.Random(5))
+    list(cutter.crops())
+    pool = [f.latex for f in cutter.stock.formulas]
+    assert set(pool) >= {f.latex for f in roots}
+    assert len(set(pool) - {f.latex for f in letters + roots}) > 300
 
 
 def test_the_stream_takes_its_share_from_pages(stock: InkStock) -> None:

@@ -3,8 +3,8 @@
     python -m finetune.pretrain.prepare --formulas A.jsonl.xz B.jsonl.xz --handwriting H.jsonl.xz --out DATA
 
 It writes formulas.jsonl.xz (training formulas with their targets), heldout.jsonl.xz, handwriting.jsonl.xz, heldout.zip
-(pictures), glyphs.json (classes of the auxiliary loss), pen_symbols.json, hands.json if it is given, and tokenizer.json:
-a copy of `--tokenizer`, as every later round must have, or a new one. It takes a few minutes on one core.
+(pictures), glyphs.json (classes of the auxiliary loss), pen_symbols.json, hands.json if given, and tokenizer.json: a
+copy of `--tokenizer`, as every later round must have, or a new one. It takes a few minutes on one core.
 """
 
 from __future__ import annotations

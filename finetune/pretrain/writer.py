@@ -61,6 +61,12 @@ _FLAT |= {r"\leftarrow": 1.8, ":": 0.15, ";": 0.2}
 """Signs that sit on the axis: their width in x-heights."""
 
 
+_RELATIONS = frozenset(("=", "<", ">", "+", "-")) | {
+    rf"\{name}"
+    for name in ["leq", "geq", "neq", "in", "rightarrow", "to", "equiv", "sim", "approx", "Rightarrow", "times", "pm"]
+}
+"""Signs that some people write far apart from their neighbors."""
+
 _ROWS = ("matrix", "pmatrix", "bmatrix", "vmatrix", "aligned", "cases")
 
 
@@ -90,6 +96,8 @@ class Writer:
         self.script = rng.uniform(0.55, 0.8)
         self.gap = rng.uniform(0.12, 0.45)
         self.wobble = rng.uniform(0.0, 0.12)
+        self.apart = 0.0
+        """Paper on both sides of relations, at most, in x-heights."""
 
     def write(self, tokens: list[str]) -> list[Stroke] | None:
         """Return strokes of a formula, or None where it holds something that nobody wrote.
@@ -110,10 +118,13 @@ class Writer:
             if t[i] in ("_{", "^{"):
                 row, i = self._scripts(t, i, depth, row, last)
                 continue
+            pad = self.apart * self.rng.random() if self.apart and not depth and t[i] in _RELATIONS else 0.0
             item, i, limits = self._item(t, i, depth)
             if limits and i < len(t) and t[i] in ("_{", "^{"):
                 item, i = self._limits(item, t, i, depth)
+            row.width += pad
             row = self._beside(row, item)
+            row.width += pad
             last = (item.up, item.down)
         return row, i
 

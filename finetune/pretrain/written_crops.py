@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -23,6 +24,7 @@ from docproc.records import Box, FormulaKind, Page, PageKind, Region
 from docproc.scan_handwriting import read_written_ink
 from docproc.scan_ink import X_HEIGHT_EM
 from finetune.pretrain.detector_pages import moved_box
+from finetune.pretrain.grammar import Grammar
 from finetune.pretrain.page_formulas import SourceFormula
 from finetune.pretrain.page_scans import ScannedPage
 from finetune.pretrain.written_pages import InkStock, write_page, write_sheet
@@ -34,9 +36,15 @@ _SIZE_SPREAD, _ANY_SIZE_SHARE, _ANY_SIZE = 0.14, 0.3, (0.6, 1.9)
 _NEAR_EM, _WIDE_EM, _WIDE_SHARE = 0.05, 0.45, 0.25
 _MARGINS_EM = (0.05, 0.3)
 # Formulas that a page draws from: sorting all of them for each page would take longer than writing it.
-_POOL = 4_000
+# As many again have a structure that most short formulas lack, and some are random.
+_POOL = 2_000
+_STRUCTURE = re.compile(
+    r"\\(?:frac|sum|prod|int|iint|oint|lim|sqrt|begin|vec|hat|bar|tilde|dot|mathbb|mathcal|partial|nabla|left|binom)\b"
+)
+_RANDOM, _RANDOM_SIZES = 600, (2, 3, 3, 4, 5, 6, 8)
 _PAGES_A_POOL = 30
-_LONGEST_LATEX = 200
+# Longest LaTeX; what is longer seldom fits a line.
+_LONGEST_LATEX, _STRUCTURED = 200, 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +69,19 @@ class PageCutter:
             rng: Source of chance.
         """
         self._all = [f for f in stock.formulas if len(f.latex) <= _LONGEST_LATEX]
-        self._stock, self._rng, self._pages = stock, rng, 0
+        self._structured = [f for f in self._all if len(f.latex) <= _STRUCTURED and _STRUCTURE.search(f.latex)]
+        self.stock = replace(stock, is_varied=True)
+        """Its formulas change every few pages."""
+        self._rng, self._pages = rng, 0
+        self._grammar = Grammar(rng)
 
     def crops(self, views: int = 2) -> Iterator[WrittenCrop]:
         """Write one page and cut each of its formulas `views` times."""
         r = self._rng
         if self._pages % _PAGES_A_POOL == 0:
-            self._stock = replace(self._stock, formulas=r.sample(self._all, min(_POOL, len(self._all))))
+            self.stock = replace(self.stock, formulas=self._draw_pool())
         self._pages += 1
-        sheet = write_sheet(self._stock, r.getrandbits(40))
+        sheet = write_sheet(self.stock, r.getrandbits(40))
         page, em_pt = _page(sheet), sheet.x_height / X_HEIGHT_EM * 72 / sheet.dpi
         for region in sheet.regions:
             if region.is_ignored:
@@ -80,6 +92,15 @@ class PageCutter:
                 grey = _cut(page, box, em_pt / _draw_size(r), margin)
                 if grey is not None:
                     yield WrittenCrop(grey, region.latex, region.kind)
+
+
+    def _draw_pool(self) -> list[SourceFormula]:
+        """Formulas of a few pages: some as the corpus has them, some with structure, some random ones."""
+        r = self._rng
+        chosen = r.sample(self._all, min(_POOL, len(self._all)))
+        chosen += r.sample(self._structured, min(_POOL, len(self._structured)))
+        kinds = [(self._grammar.formula(r.choice(_RANDOM_SIZES)), r.random() < 0.6) for _ in range(_RANDOM)]
+        return chosen + page_formulas(kinds)
 
 
 def held_out_crops(stock: InkStock, seeds: Sequence[int], most_a_page: int = 12) -> Iterator[WrittenCrop]:

@@ -53,6 +53,8 @@ class InkStock:
     formulas: Sequence[SourceFormula]
     library: Library
     split: str
+    is_varied: bool = False
+    """Formulas are spaced in more ways (training of the recognizer); pages of a seed are others then."""
 
 
 @dataclass
@@ -105,7 +107,8 @@ class _PageWriter:
     def __init__(self, stock: InkStock, seed: int, has_formulas: bool) -> None:
         self.rng = rng = random.Random(f"page by hand {stock.split} {seed}")
         self.sheet = Sheet(rng)
-        self.scribe = Scribe(stock.inks, stock.library, stock.hands, FormulaPool(stock.formulas, seed), rng)
+        pool = FormulaPool(stock.formulas, seed)
+        self.scribe = Scribe(stock.inks, stock.library, stock.hands, pool, rng, is_varied=stock.is_varied)
         self.prose = ProseSource(seed, "test" if stock.split == "test" else "dev")
         self.has_formulas = has_formulas
         self.pitch = rng.uniform(2.3, 4.4)

@@ -47,7 +47,16 @@ class Piece:
 class Scribe:
     """One person with one pen."""
 
-    def __init__(self, inks: list[Ink], library: Library, hands: list[Hand], pool: FormulaPool, rng: random.Random):
+    def __init__(
+        self,
+        inks: list[Ink],
+        library: Library,
+        hands: list[Hand],
+        pool: FormulaPool,
+        rng: random.Random,
+        *,
+        is_varied: bool = False,
+    ):
         """Choose a hand: the letters of a font, or single letters of the collections.
 
         Args:
@@ -56,10 +65,14 @@ class Scribe:
             hands: Fonts of the split; may be empty.
             pool: Formulas to compose.
             rng: Source of chance.
+            is_varied: Some people write far apart.
         """
         self._inks, self._pool, self._rng = inks, pool, rng
         self._short = [ink for ink in inks if len(ink.symbols) <= _MOST_INLINE]
         self._writer = Writer(library, rng)
+        if is_varied:
+            self._writer.apart = rng.choice((0.0, 0.0, 0.8, 1.6))
+            self._writer.gap *= rng.choice((1.0, 1.0, 1.6))
         self._hand = rng.choice(hands) if hands and rng.random() < 0.65 else None
         # Words and formulas share their letters on most pages, so that letters do not tell them apart.
         if self._hand is not None and rng.random() < 0.7:
