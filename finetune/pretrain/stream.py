@@ -299,7 +299,13 @@ class Producer:
         for _ in range(count):  # a page gives one at least, on the average many
             if self._cutter is None or len(self._from_pages) >= count:
                 break
-            for crop in self._cutter.crops():
+            try:
+                crops = list(self._cutter.crops())
+            except (ValueError, LookupError, ArithmeticError, cv2.error) as error:
+                # None of 1,000 pages; a worker that dies takes the run with it.
+                print(f"A page by hand failed: {error!r}", flush=True)
+                continue
+            for crop in crops:
                 target = recognition_target(crop.latex)
                 ids = encode(target, corpus.words) if target else None
                 if ids and len(ids) <= most:
