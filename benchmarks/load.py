@@ -7,10 +7,12 @@ model's, open files and processes at the first and last look of the second half 
 memory once), pages a second of the wall in the second fifth and the last, milliseconds of processor time a page of each
 kind of process there, bytes a formula; and what SQLite says of the database.
 
-Between two pages a page process holds what its last scan took, 20 MiB more or less, and a fresh one begins small; the
-model's holds what its last window took. So memory (what is not mapped from files: that is shared with whoever else
-runs) is looked at every two seconds, and its slope is the median of the slopes between all looks of the second half
-(Theil 1950, Sen 1968), which a few high looks do not tilt. Some thousand pages are needed to tell.
+Memory is what is not mapped from files (that is shared with whoever else runs). Between two pages a page process holds
+what its last scan took, 20 MiB more or less, and a fresh one begins small. So the parent and the page processes are
+looked at every two seconds, and their slope is the median of the slopes between all looks of the second half (Theil
+1950, Sen 1968), which a few high looks do not tilt. Some thousand pages are needed to tell. The model's process takes
+some hundred MiB for a window of crops, more for long ones, and gives them back: its slope is that of what it holds at
+rest, after each window. Its peak is of all looks.
 
 A machine that others share is not always as fast. Beside every look a fixed piece of work is timed by the processor
 time that it takes; the last speed over the second is also given as it would be on a machine that stays the same.
@@ -65,6 +67,8 @@ class Look:
     pages_mib: float
     """Of all page processes together."""
     model_mib: float
+    model_rest_mib: float
+    """After its last window."""
     parent_seconds: float
     """Processor time of the parent."""
     pages_seconds: float
@@ -83,7 +87,7 @@ class Sampled:
 
     def __init__(self, inner: RunRecognizer, every: int) -> None:
         self.name, self._inner, self._every = "load", inner, every
-        self._asked, self.read_count = 0, 0
+        self._asked, self.read_count, self.rest_mib = 0, 0, 0.0
 
     def batch_size(self, asked: str = "auto") -> int:
         """As the model."""
@@ -96,6 +100,7 @@ class Sampled:
         self.read_count += len(turns)
         for place, reading in self._inner.read([crops[index] for index in turns], batch_size):
             yield turns[place], reading
+        self.rest_mib = sum(_resident_mib(child) for child in _children() if _name(child) == "docproc-read")
         for index in sorted(set(range(len(crops))) - set(turns)):
             yield index, Recognition(f"x_{{{crops[index].shape[1]}}}", 0.5, "end")
 
@@ -103,12 +108,13 @@ class Sampled:
 class Watch:
     """Counts pages, as the run's progress, and looks at its processes."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, reader: Sampled) -> None:
         self.looks: list[Look] = []
         self.failures: list[str] = []
         self.pages = 0
         self._spent: dict[str, dict[int, float]] = {kind: {} for kind in _KINDS.values()}
-        self._seconds, self._begun, self._stop = seconds, time.monotonic(), threading.Event()
+        self._reader, self._seconds = reader, seconds
+        self._begun, self._stop = time.monotonic(), threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
 
@@ -155,6 +161,7 @@ class Watch:
             parent_mib=_resident_mib(own),
             pages_mib=sizes["pages"],
             model_mib=sizes["model"],
+            model_rest_mib=self._reader.rest_mib,
             parent_seconds=_processor_seconds(own),
             pages_seconds=sum(self._spent["pages"].values()),
             model_seconds=sum(self._spent["model"].values()),
@@ -198,9 +205,10 @@ def measure(documents: Path, output: Path, every: int, workers: int, seconds: fl
     """Run over a folder of documents; see the module."""
     FormulaStore.known_recognitions = lambda *_, **__: {}  # type: ignore[method-assign]  # every crop is a new one
     options = RunOptions(output=output, find=FindOptions(ocr=False), workers=workers)
-    watch, is_whole = Watch(seconds), True
+    is_whole = True
     with recognizer_for(options) as inner:
         sampled = Sampled(inner, every)
+        watch = Watch(seconds, sampled)
         try:
             run([documents], options, sampled, watch)
         except TimeIsUpError:
@@ -230,7 +238,8 @@ def measure(documents: Path, output: Path, every: int, workers: int, seconds: fl
     speed = _ms(first, "seconds") / max(_ms(last, "seconds"), 1e-9)
     return facts | {
         "seconds": round(looks[-1].seconds),
-        **{f"{kind}_mib_per_1000_pages": _slope(late, f"{kind}_mib") for kind in _WHOSE},
+        **{f"{kind}_mib_per_1000_pages": _slope(late, f"{kind}_mib") for kind in ("parent", "pages", "model_rest")},
+        "model_rest_mib_first_last": [round(late[0].model_rest_mib, 1), round(late[-1].model_rest_mib, 1)],
         **{f"{kind}_mib_peak": round(max(getattr(look, f"{kind}_mib") for look in looks))
            for kind in _WHOSE},
         "open_files_first_last": [late[0].files, late[-1].files],

@@ -188,8 +188,8 @@ def _serve(connection: Connection, make: Callable[[Any], Qwen2VLRecognizer], opt
             else:
                 for reading in recognizer.read(*arguments):
                     connection.send(("reading", reading))
-                connection.send(("end", None))
                 return_freed_memory()
+                connection.send(("end", None))
         except OutOfMemoryError:
             connection.send(("memory", None))
         except DocprocError as error:

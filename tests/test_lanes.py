@@ -76,6 +76,7 @@ def test_the_recognizer_of_a_run_uses_them(crops: list[np.ndarray]) -> None:
     found = dict(recognizer.read(crops, 32))
     assert sorted(found) == list(range(len(crops)))
     assert all(recognition.stop_reason == "end" for recognition in found.values())
+    assert [lane.cache_bytes for lane in recognizer._lanes.readers] == [0, 0], "at rest it holds the weights alone"
 
 
 @pytest.mark.usefixtures("two_threads")
