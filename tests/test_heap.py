@@ -4,6 +4,7 @@ import platform
 import resource
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -11,10 +12,12 @@ import pytest
 from docproc.workers import resident_bytes
 
 BLOCK_BYTES, BLOCKS = 4 << 20, 16
+# Below the size that glibc maps by itself.
+SMALL_BYTES = 64 << 10
 
 SCRIPT = """
 import sys
-from tests.test_heap import faults_of_taking_again, held_after_return
+from tests.test_heap import faults_of_taking_again, held_after_return, held_of_a_thread
 sys.stdout.write(str({function}({hold})))
 """
 
@@ -52,6 +55,31 @@ def held_after_return(returns: bool) -> int:
     return resident_bytes("self") - before + 0 * len(kept)
 
 
+def held_of_a_thread(holds: bool) -> int:
+    """Bytes of blocks that another thread, which still runs, took and freed, when all that is free was returned."""
+    from docproc.heap import hold_freed_memory, return_freed_memory
+
+    if holds:
+        hold_freed_memory()
+    before = resident_bytes("self")
+    freed, over = threading.Event(), threading.Event()
+
+    def work() -> None:
+        blocks = [np.ones(SMALL_BYTES, np.uint8) for _ in range(BLOCKS * BLOCK_BYTES // SMALL_BYTES)]
+        blocks.clear()
+        freed.set()
+        over.wait()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    freed.wait()
+    return_freed_memory()
+    held = resident_bytes("self") - before
+    over.set()
+    thread.join()
+    return held
+
+
 def asked(function: str, hold: bool) -> int:
     script = SCRIPT.format(function=function, hold=hold)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
@@ -69,3 +97,8 @@ def test_blocks_that_were_freed_are_taken_again_without_page_faults() -> None:
 def test_what_is_free_goes_back_when_a_task_is_done() -> None:
     assert asked("held_after_return", True) < 2 * BLOCK_BYTES
     assert asked("held_after_return", False) > BLOCKS // 2 * BLOCK_BYTES, "else this test shows nothing"
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="it is another allocator than glibc's")
+def test_what_other_threads_freed_goes_back_too() -> None:
+    assert asked("held_of_a_thread", True) < 2 * BLOCK_BYTES
