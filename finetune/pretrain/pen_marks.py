@@ -42,8 +42,23 @@ COMPOSED = frozenset(
 )  # fmt: skip
 
 
-def accent(command: str, width: float, line: Callable[[float], list[Stroke]], rng: random.Random) -> list[Stroke]:
-    """Strokes of an accent over a box of this width; its foot is at 0, x from the box's left edge."""
+def accent(
+    command: str,
+    width: float,
+    line: Callable[[float], list[Stroke]],
+    rng: random.Random,
+    *,
+    is_half: bool = False,
+) -> list[Stroke]:
+    """Strokes of an accent over a box of this width; its foot is at 0, x from the box's left edge.
+
+    Args:
+        command: Of `ACCENTS`.
+        width: In x-heights.
+        line: Writes a line of some length.
+        rng: Source of chance.
+        is_half: Arrows have only the upper half of their heads.
+    """
     wide = command.startswith((r"\over", r"\wide")) or width > 2
     span = width * rng.uniform(0.8, 1.1) if wide or command in (r"\bar", r"\vec") else min(width, rng.uniform(0.5, 0.9))
     left, rise = (width - span) / 2, rng.uniform(0.2, 0.4)
@@ -57,7 +72,8 @@ def accent(command: str, width: float, line: Callable[[float], list[Stroke]], rn
         tip = np.array(
             [[left + span - head, -0.15 - head * 0.8], [left + span, -0.15], [left + span - head, -0.15 + head * 0.6]]
         )
-        return [s + np.array([left, -0.15], np.float32) for s in line(span)] + [tip.astype(np.float32)]
+        head_strokes = tip[: 2 if is_half else 3].astype(np.float32)
+        return [s + np.array([left, -0.15], np.float32) for s in line(span)] + [head_strokes]
     if command in (r"\hat", r"\widehat"):
         return [np.array([[left, 0], [left + span / 2, -rise], [left + span, 0]], np.float32)]
     x = np.linspace(0, 1, 12)

@@ -98,6 +98,8 @@ class Writer:
         self.wobble = rng.uniform(0.0, 0.12)
         self.apart = 0.0
         """Paper on both sides of relations, at most, in x-heights."""
+        self.has_half_heads = False
+        """Whether arrows over letters have only the upper half of their heads."""
 
     def write(self, tokens: list[str]) -> list[Stroke] | None:
         """Return strokes of a formula, or None where it holds something that nobody wrote.
@@ -205,7 +207,7 @@ class Writer:
             return (*self._fenced(t, i, depth), False)
         if token in ACCENTS:
             inside, i = self._group(t, i + 1, depth)
-            mark = accent(token, inside.width, self._line, self.rng)
+            mark = accent(token, inside.width, self._line, self.rng, is_half=self.has_half_heads)
             up = inside.up + 0.2 * self.rng.uniform(0.7, 1.6)
             strokes = inside.strokes + [s + np.array([0, -up], np.float32) for s in mark]
             return _Box(strokes, inside.width, up + 0.4, inside.down), i, False

@@ -35,12 +35,19 @@ _SIZE_SPREAD, _ANY_SIZE_SHARE, _ANY_SIZE = 0.14, 0.3, (0.6, 1.9)
 # A box's edges lie so far from the ink (in em): mostly near, sometimes with a piece of the neighbor's.
 _NEAR_EM, _WIDE_EM, _WIDE_SHARE = 0.05, 0.45, 0.25
 _MARGINS_EM = (0.05, 0.3)
+# Grey levels between the paper and the faintest stroke.
+_LEAST_CONTRAST = 45
 # Formulas that a page draws from: sorting all of them for each page would take longer than writing it.
 # As many again have a structure that most short formulas lack, and some are random.
 _POOL = 2_000
 _STRUCTURE = re.compile(
     r"\\(?:frac|sum|prod|int|iint|oint|lim|sqrt|begin|vec|hat|bar|tilde|dot|mathbb|mathcal|partial|nabla|left|binom)\b"
 )
+# So many formulas get an accent or another alphabet for one of their letters: as notes do, and short ones seldom.
+_DECORATED = 0.25
+_LONE = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z](?![a-zA-Z])|\\(?:alpha|beta|gamma|theta|mu|phi|psi|omega)\b")
+_ACCENTS = ("vec", "vec", "vec", "hat", "bar", "tilde", "dot", "ddot", "overline")
+_NO_MATHEMATICS = re.compile(r"\\(?:text|math|operatorname|begin|end|mbox|left|right|ce)")
 _RANDOM, _RANDOM_SIZES = 600, (2, 3, 3, 4, 5, 6, 8)
 _PAGES_A_POOL = 30
 # Longest LaTeX; what is longer seldom fits a line.
@@ -90,9 +97,8 @@ class PageCutter:
                 box = _as_found(region.box, em_pt, r) & Box(0, 0, page.width_pt, page.height_pt)
                 margin = r.uniform(*_MARGINS_EM) * em_pt
                 grey = _cut(page, box, em_pt / _draw_size(r), margin)
-                if grey is not None:
+                if grey is not None and _has_all_strokes(grey, box.padded(margin), region.ink):
                     yield WrittenCrop(grey, region.latex, region.kind)
-
 
     def _draw_pool(self) -> list[SourceFormula]:
         """Formulas of a few pages: some as the corpus has them, some with structure, some random ones."""
@@ -100,6 +106,7 @@ class PageCutter:
         chosen = r.sample(self._all, min(_POOL, len(self._all)))
         chosen += r.sample(self._structured, min(_POOL, len(self._structured)))
         kinds = [(self._grammar.formula(r.choice(_RANDOM_SIZES)), r.random() < 0.6) for _ in range(_RANDOM)]
+        chosen = [replace(f, latex=_decorated(f.latex, r)) if r.random() < _DECORATED else f for f in chosen]
         return chosen + page_formulas(kinds)
 
 
@@ -146,6 +153,25 @@ def _cut(page: Page, box: Box, em_pt: float, margin_pt: float) -> npt.NDArray[np
     return cut.crop
 
 
+def _has_all_strokes(grey: npt.NDArray[np.uint8], around: Box, strokes: Sequence[Box]) -> bool:
+    """Whether ink is left of each stroke: the product paints away what is joined to a neighbor's ink, own letters too.
+
+    Args:
+        grey: What was cut.
+        around: What it shows of the page, in points.
+        strokes: Of the formula, in points.
+    """
+    height, width = grey.shape
+    x, y = width / around.width, height / around.height
+    paper = float(np.percentile(grey, 90))
+    for stroke in strokes:
+        left, top = max(0, int((stroke.x0 - around.x0) * x) - 1), max(0, int((stroke.y0 - around.y0) * y) - 1)
+        part = grey[top : int((stroke.y1 - around.y0) * y) + 2, left : int((stroke.x1 - around.x0) * x) + 2]
+        if part.size and part.min() > paper - _LEAST_CONTRAST:
+            return False
+    return True
+
+
 def _as_found(box: Box, em: float, rng: random.Random) -> Box:
     """The box as a finder may give it; now and then one side reaches into the neighbor's ink."""
     left, top, right, bottom = (rng.gauss(0, _NEAR_EM) * em for _ in range(4))
@@ -154,6 +180,20 @@ def _as_found(box: Box, em: float, rng: random.Random) -> Box:
         side = rng.randrange(4)
         left, top, right, bottom = (value + reach * (n == side) for n, value in enumerate((left, top, right, bottom)))
     return Box(box.x0 - left, box.y0 - top, box.x1 + right, box.y1 + bottom)
+
+
+def _decorated(latex: str, rng: random.Random) -> str:
+    """The formula with an accent over one of its letters, wherever this occurs, or with a double-struck capital."""
+    letters = sorted({match.group() for match in _LONE.finditer(latex)})
+    if not letters or _NO_MATHEMATICS.search(latex):
+        return latex
+    letter = rng.choice(letters)
+    command = "mathbb" if letter.isupper() and rng.random() < 0.5 else rng.choice(_ACCENTS)
+
+    def decorate(match: re.Match[str]) -> str:
+        return rf"\{command}{{{letter}}}" if match.group() == letter else match.group()
+
+    return _LONE.sub(decorate, latex)
 
 
 def _draw_size(rng: random.Random) -> float:

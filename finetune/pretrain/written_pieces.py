@@ -73,6 +73,7 @@ class Scribe:
         if is_varied:
             self._writer.apart = rng.choice((0.0, 0.0, 0.8, 1.6))
             self._writer.gap *= rng.choice((1.0, 1.0, 1.6))
+            self._writer.has_half_heads = rng.random() < 0.4
         self._hand = rng.choice(hands) if hands and rng.random() < 0.65 else None
         # Words and formulas share their letters on most pages, so that letters do not tell them apart.
         if self._hand is not None and rng.random() < 0.7:
