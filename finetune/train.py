@@ -279,8 +279,10 @@ def train_model(
         loss_type="nll" if is_held else "chunked_nll",
         max_length=None,  # cutting a text would cut its picture tokens
         gradient_checkpointing=recipe.gradient_checkpointing,
-        # Nothing is random in the layers (no dropout), so that the state of chance need not be saved for each.
-        gradient_checkpointing_kwargs={"use_reentrant": False, "preserve_rng_state": False},
+        # Nothing is random in the layers (no dropout), so that the state of chance need not be saved for each. The
+        # reentrant kind builds no graph the first time, which a large model's steps, bound by their launches, feel; it
+        # needs an input with gradients: TRL asks for them where adapters are trained.
+        gradient_checkpointing_kwargs={"use_reentrant": recipe.method == "lora", "preserve_rng_state": False},
         bf16=is_cuda or has_fast_bf16(),
         use_cpu=not is_cuda,
         dataloader_pin_memory=is_cuda,

@@ -98,11 +98,11 @@ def test_two_processes_learn_what_one_learns(options: FinetuneOptions, tmp_path:
     for count in (1, 2):
         folder = tmp_path / str(count)
         folder.mkdir()
-        one = replace(options, augment=False, output=folder / "out")
+        one = replace(options, augment=False, token_noise=0.0, gradient_checkpointing=True, output=folder / "out")
         command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(count), *program(one, folder)]
         subprocess.run(command, check=True, env=PATHS, timeout=300)
         losses_by_count[count] = losses(folder / "out")
-    assert losses_by_count[2] == pytest.approx(losses_by_count[1], rel=0.01)
+    assert losses_by_count[2] == pytest.approx(losses_by_count[1], rel=1e-3)
 
 
 @pytest.mark.slow
