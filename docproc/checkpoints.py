@@ -10,6 +10,7 @@ from typing import Any
 
 from docproc.confidence import Calibration, load_calibration
 from docproc.errors import DependencyError
+from docproc.gate import ALIKE, ALL, GATE
 
 BUILT_IN = "built-in"
 BUILT_IN_FOLDER = Path(__file__).parent / "model"
@@ -33,12 +34,18 @@ class LoadedModel:
     """How sure its readings are; None if nobody has measured it for this checkpoint."""
 
 
-def model_name(model: str, adapter: Path | None = None) -> str:
+def model_name(model: str, adapter: Path | None = None, adapter_for: str = ALIKE) -> str:
     """Name that readings carry in the database: what they depend on, known without loading anything.
+
+    Args:
+        model: `built-in`, a folder, or a hub name.
+        adapter: Folder that `docproc finetune` wrote.
+        adapter_for: Which crops it reads, where it has a gate.
 
     Raises:
         DependencyError: The folder of the model or the adapter is not there.
     """
+    gate = adapter / GATE if adapter is not None and adapter_for != ALL else None
     model, adapter = _unfolded(model, adapter)
     if model == BUILT_IN:
         release = json.loads((BUILT_IN_FOLDER / "config.json").read_text(encoding="utf-8")).get(RELEASE, "0")
@@ -59,6 +66,8 @@ def model_name(model: str, adapter: Path | None = None) -> str:
                 f"--adapter {adapter}: no adapter_model.safetensors there. Give a folder that docproc finetune wrote."
             )
         name += f"+{adapter.resolve().name}-{_fingerprint(adapter)}"
+    if gate is not None and gate.is_file():
+        name += f"+gate-{hashlib.sha256(gate.read_bytes()).hexdigest()[:8]}"
     return name
 
 

@@ -14,7 +14,7 @@ import click
 from docproc import __version__
 from docproc.cli_export import export, show
 from docproc.cli_finetune import finetune
-from docproc.cli_options import DEFAULT_OUTPUT, PATHS, database_option, existing_database
+from docproc.cli_options import DEFAULT_OUTPUT, PATHS, adapter_for_option, database_option, existing_database
 from docproc.cli_review import review
 from docproc.cli_search import reindex, search
 from docproc.errors import DocprocError, ExitCode
@@ -79,7 +79,8 @@ def cli() -> None:
 @click.option("--pages", metavar="RANGES", help="Pages to read, such as 1-4,7,10-; all without it.")
 @click.option("--password", help="Password of encrypted PDFs.")
 @click.option("--model", default="built-in", help="`built-in`, a Qwen2-VL checkpoint folder, or a hub name.")
-@click.option("--adapter", type=PATHS, help="LoRA adapter that docproc finetune wrote.")
+@click.option("--adapter", type=PATHS, help="What docproc finetune wrote.")
+@adapter_for_option
 @click.option("--load-in-4bit", is_flag=True, help="Weights in 4 bits, for large models; CUDA only.")
 @click.option("--device", default="auto", help="auto, cpu, cuda, cuda:N, or several: cuda:0,cuda:1.")
 @click.option("--endpoint", metavar="URL", help="Read with a vision server of OpenAI's protocol, http://host:8000/v1.")
@@ -151,7 +152,8 @@ def run(paths: tuple[Path, ...], dry_run: bool, as_json: bool, **given: Any) -> 
 @cli.command()
 @click.argument("data", type=PATHS)
 @click.option("--model", default="built-in", help="`built-in`, a Qwen2-VL checkpoint folder, or a hub name.")
-@click.option("--adapter", type=PATHS, help="LoRA adapter that docproc finetune wrote.")
+@click.option("--adapter", type=PATHS, help="What docproc finetune wrote.")
+@adapter_for_option
 @click.option("--load-in-4bit", is_flag=True, help="Weights in 4 bits, for large models; CUDA only.")
 @click.option("--device", default="auto", help="auto, cpu, cuda, cuda:N, or several: cuda:0,cuda:1.")
 @click.option("--endpoint", metavar="URL", help="Read with a vision server of OpenAI's protocol, http://host:8000/v1.")

@@ -22,6 +22,13 @@ database_option = click.option(
     help="The formula database.",
 )
 
+adapter_for_option = click.option(
+    "--adapter-for",
+    type=click.Choice(["alike", "all"]),
+    default="alike",
+    help="What --adapter reads: crops like those it was trained on, if its folder says how they look, or all.",
+)
+
 
 def filter_options(command: Callable[..., int]) -> Callable[..., int]:
     """The fields of `FormulaFilter` as options (a test compares the two)."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+from docproc.gate import ALIKE
+
 
 @dataclass(frozen=True, slots=True)
 class RegionOptions:
@@ -40,6 +42,8 @@ class RunOptions:
     find: FindOptions = field(default_factory=FindOptions)
     model: str = "built-in"
     adapter: Path | None = None
+    adapter_for: str = ALIKE
+    """Which crops an adapter with a gate reads: those `alike` to what it was trained on, or `all`."""
     load_in_4bit: bool = False
     device: str = "auto"
     endpoint: str | None = None

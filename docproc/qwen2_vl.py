@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +18,13 @@ from docproc.records import Recognition
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
+
     from docproc.engine.lanes import Lanes
     from docproc.engine.linear import Kind
     from docproc.engine.reader import Reader
     from docproc.engine.rows import Decoded
+    from docproc.gate import Gate
     from docproc.options import RunOptions
 
 # Token by which the built-in model says that the picture holds no formula.
@@ -58,7 +62,7 @@ class Qwen2VLRecognizer:
                 options.model, options.device, adapter=options.adapter, load_in_4bit=options.load_in_4bit
             )
 
-        return cls(model_name(options.model, options.adapter), load, is_shared=False)
+        return cls(model_name(options.model, options.adapter, options.adapter_for), load, is_shared=False)
 
     @cached_property
     def _reader(self) -> Reader:
@@ -97,20 +101,21 @@ class Qwen2VLRecognizer:
         crops = int(CACHE_SHARE * free / (CACHE_TOKENS_A_CROP * self._reader.token_bytes))
         return max(1, min(GPU_BATCH_AT_MOST, crops))
 
-    def read(self, crops: Sequence[np.ndarray], batch_size: int) -> Iterator[tuple[int, Recognition]]:
+    def read(
+        self, crops: Sequence[np.ndarray], batch_size: int, gate: Gate | None = None
+    ) -> Iterator[tuple[int, Recognition]]:
         """Read crops; see `Recognizer.read`.
 
         Args:
             crops: Grey uint8 pictures of shape (height, width), 0 = ink; best sorted by size.
             batch_size: Crops at once.
+            gate: Crops that are alike, as it finds, are not read; their stop reason is `PASSED_OVER`.
         """
-        import torch
-
         reader = self._reader
         pictures = [reader.layout.picture(crop) for crop in crops]
         limits = [max_new_tokens(crop) for crop in crops]
-        try:
-            for index, row in self._lanes.read(pictures, limits, batch_size, batch_size * CACHE_TOKENS_A_CROP):
+        with self._telling_of_memory():
+            for index, row in self._lanes.read(pictures, limits, batch_size, batch_size * CACHE_TOKENS_A_CROP, gate):
                 text = self._tokenizer.decode(row.tokens, skip_special_tokens=True).strip()
                 refused = row.tokens[:1] == [self._not_a_formula]
                 reason = "not-a-formula" if refused else row.stop_reason
@@ -118,6 +123,32 @@ class Qwen2VLRecognizer:
             if reader.decoder.device.type == "cpu":
                 # Wherever a long row once stood memory stays taken: 150 MiB at rest, and more with every longer row.
                 self._lanes.forget()
+
+    def look(self, crops: Sequence[np.ndarray], batch_size: int, blocks: int) -> NDArray[np.float32]:
+        """How crops look to the model; see `VisionTower.look`.
+
+        Args:
+            crops: As for `read`.
+            batch_size: As for `read`.
+            blocks: Of the vision tower.
+
+        Returns:
+            Shape (crops, 2 * the tower's width).
+
+        Raises:
+            OutOfMemoryError: They do not fit into memory.
+        """
+        reader = self._reader
+        with self._telling_of_memory():
+            return reader.look([reader.layout.picture(crop) for crop in crops], batch_size, blocks)
+
+    @contextmanager
+    def _telling_of_memory(self) -> Iterator[None]:
+        """Turn the ways in which PyTorch says that memory has run out into one."""
+        import torch
+
+        try:
+            yield
         except (torch.OutOfMemoryError, MemoryError) as error:
             self._free_memory()
             raise OutOfMemoryError from error

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 from docproc.checkpoints import BUILT_IN, model_name
 from docproc.endpoint import EndpointRecognizer
 from docproc.errors import DependencyError
+from docproc.gated_reader import gate_for, local_recognizer
 from docproc.recognition import Unread, recognize_all
 from docproc.recognizer_process import RecognizerProcess
 
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from docproc.options import RunOptions
-    from docproc.qwen2_vl import Qwen2VLRecognizer
     from docproc.ray_workers import RayReader
+    from docproc.recognition import RunRecognizer
     from docproc.records import Recognition
 
 # Fewer crops than these are not worth another process: it loads the model first, 4 s.
@@ -82,13 +83,14 @@ def recognizer_for(options: RunOptions) -> RecognizerProcess | ReaderGroup | End
     """Prepare what a run asks for; nothing is started or loaded yet.
 
     Raises:
-        DependencyError: The model or adapter folder is not there, `--device` names nothing, no server answers at
-            `--endpoint`, or no cluster at `--ray`.
+        DependencyError: The model or adapter folder is not there, the adapter's gate cannot be used, `--device` names
+            nothing, no server answers at `--endpoint`, or no cluster at `--ray`.
     """
     if options.endpoint is not None:
         model = None if options.model == BUILT_IN else options.model
         return EndpointRecognizer(options.endpoint, model, options.endpoint_key, options.batch_timeout)
-    name = model_name(options.model, options.adapter)
+    name = model_name(options.model, options.adapter, options.adapter_for)
+    gate_for(options)  # what is wrong with it is said before anything is started
     if options.ray is not None:
         from docproc.ray_workers import ray_readers
 
@@ -108,12 +110,10 @@ def _places(options: RunOptions) -> list[Place]:
     return [Place(replace(options, device=device), threads) for device in devices]
 
 
-def make_recognizer(place: Place) -> Qwen2VLRecognizer:
+def make_recognizer(place: Place) -> RunRecognizer:
     """Make the recognizer of one place, in its process."""
     import torch
 
-    from docproc.qwen2_vl import Qwen2VLRecognizer
-
     if place.threads:
         torch.set_num_threads(place.threads)
-    return Qwen2VLRecognizer.from_options(place.options)
+    return local_recognizer(place.options)

@@ -18,7 +18,7 @@ from docproc.workers import REAPING_SECONDS, death_of, end_with_parent, name_pro
 if TYPE_CHECKING:
     import numpy as np
 
-    from docproc.qwen2_vl import Qwen2VLRecognizer
+    from docproc.recognition import RunRecognizer
     from docproc.records import Recognition
 
 # What the libraries of PyTorch look up when they are loaded.
@@ -36,7 +36,7 @@ class RecognizerProcess:
     """Reads crops in another process, as `Qwen2VLRecognizer` does in this one; use it in a `with` statement."""
 
     def __init__(
-        self, name: str, make: Callable[[Any], Qwen2VLRecognizer], options: Any, silence_seconds: float
+        self, name: str, make: Callable[[Any], RunRecognizer], options: Any, silence_seconds: float
     ) -> None:
         """Start nothing yet: the first question does.
 
@@ -168,7 +168,7 @@ class _EndedError(Exception):
         self.was_killed = was_killed
 
 
-def _serve(connection: Connection, make: Callable[[Any], Qwen2VLRecognizer], options: Any) -> None:
+def _serve(connection: Connection, make: Callable[[Any], RunRecognizer], options: Any) -> None:
     """Main of the process: answer questions until the parent goes away."""
     name_process("docproc-read")
     for variable, value in _BEFORE_PYTORCH.items():

@@ -11,7 +11,7 @@ from docproc.distances import normalized_distance
 from docproc.evaluation import Pair
 from docproc.latex.canonical import match_key
 from docproc.qwen2_vl import Qwen2VLRecognizer
-from docproc.recognition import Unread, recognize_all
+from docproc.recognition import RunRecognizer, Unread, recognize_all
 from finetune.dataset import Example, load_picture
 from finetune.processes import gather, share
 
@@ -42,11 +42,22 @@ class Scores:
         return asdict(self)
 
 
-def read_examples(loaded: LoadedModel, examples: Sequence[Example], batch_size: str = "auto") -> list[Pair]:
-    """Read the pictures of the examples with one picture and one answer; several processes share the work.
+def reader_of(loaded: LoadedModel) -> Qwen2VLRecognizer:
+    """What reads with a model, in training or not.
 
     Args:
         loaded: In eval mode.
+    """
+    # Without parameters to train it is a copy, whose layers may become what `docproc run` makes of them.
+    is_in_training = any(p.requires_grad for p in loaded.model.parameters())
+    return Qwen2VLRecognizer("finetune", lambda: loaded, is_shared=is_in_training)
+
+
+def read_examples(recognizer: RunRecognizer, examples: Sequence[Example], batch_size: str = "auto") -> list[Pair]:
+    """Read the pictures of the examples with one picture and one answer; several processes share the work.
+
+    Args:
+        recognizer: Reads.
         examples: Those with more than one picture or answer are passed over.
         batch_size: As `docproc run --batch-size`.
 
@@ -54,9 +65,6 @@ def read_examples(loaded: LoadedModel, examples: Sequence[Example], batch_size: 
         Truth and reading of each.
     """
     asked = share([e for e in examples if e.is_scored])
-    # Without parameters to train it is a copy, whose layers may become what `docproc run` makes of them.
-    is_in_training = any(p.requires_grad for p in loaded.model.parameters())
-    recognizer = Qwen2VLRecognizer("finetune", lambda: loaded, is_shared=is_in_training)
     read = recognize_all(recognizer, [load_picture(e.pictures[0]) for e in asked], recognizer.batch_size(batch_size))
     pairs = [
         Pair(e.latex, "", 0.0, source=e.document, name=e.origin, stop_reason="memory")

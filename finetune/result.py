@@ -184,7 +184,9 @@ def write_curves(path: Path, history: Sequence[dict[str, Any]], before: Scores) 
 def write_report(folder: Path, record: dict[str, Any]) -> None:
     """Write report.md: what was done, what it gained, how to use it, what may be done with it."""
     data, scores = record["data"], record["scores"]
-    is_adapter = record["method"] == "lora"
+    gate = record.get("gate")
+    is_gated = gate is not None and gate["is_used"]
+    is_adapter = record["method"] == "lora" or is_gated
     use = (
         f"docproc run --model {record['base_model']} --adapter {folder}"
         if is_adapter
@@ -206,6 +208,7 @@ def write_report(folder: Path, record: dict[str, Any]) -> None:
             lines.append(f"| {title} | {before['count']} | " + " | ".join(figures) + " |")
     lines += [
         "",
+        *([] if gate is None else [_gate_line(gate), ""]),
         (
             f"Trained on {data['train']} formulas for {record['steps']} steps in "
             f"{record['elapsed_seconds'] / 60:.1f} minutes ({record['backend']}, {record['device']}, "
@@ -229,6 +232,20 @@ def write_report(folder: Path, record: dict[str, Any]) -> None:
         "",
     ]
     (folder / "report.md").write_text("\n".join(lines), encoding="utf-8")
+
+
+def _gate_line(gate: dict[str, Any]) -> str:
+    """Which crops the adapter reads."""
+    if not gate["is_used"]:
+        return (
+            f"The adapter reads everything: the data look too much like what is rehearsed (AUC {gate['auc']:.3f}), so "
+            "that crops cannot be parted by their looks."
+        )
+    return (
+        f"The adapter reads crops that look like the data, the untuned model the others: {gate['new_taken']:.1%} of "
+        f"training crops and {gate['known_taken']:.1%} of rehearsed ones went to the adapter, by gates that had not "
+        f"seen them (AUC {gate['auc']:.4f}). With `--adapter-for all` it reads everything."
+    )
 
 
 def _versions() -> dict[str, str]:

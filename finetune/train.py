@@ -17,6 +17,9 @@ from typing import Any
 from docproc.checkpoints import BUILT_IN, BUILT_IN_FOLDER, load_processor, resolve_device
 from docproc.errors import InputError, OutputError, UsageError
 from docproc.evaluation import score
+from docproc.gate import save_gate
+from docproc.gated_reader import GatedRecognizer
+from docproc.recognition import RunRecognizer
 from finetune.anchor import Anchor
 from finetune.attention import attending_by_products
 from finetune.backends import (
@@ -31,7 +34,8 @@ from finetune.backends import (
 from finetune.blend import Blend, choose_share
 from finetune.collator import AnswerCollator
 from finetune.dataset import CheckedData, Example, check_data, load_checked
-from finetune.evaluate import Scores, read_examples, score_pairs
+from finetune.evaluate import Scores, read_examples, reader_of, score_pairs
+from finetune.gate import FittedGate, fit_gate
 from finetune.labels import Labels
 from finetune.options import FinetuneOptions, Recipe, options_from_json, resolve_recipe
 from finetune.processes import first_then_others, is_first, process_count, start_processes
@@ -129,12 +133,21 @@ def run(options: FinetuneOptions, report: Callable[[str], None] = logger.info) -
         if stop.is_asked:
             return _result(options.output, record, data, is_interrupted=True)
         trainee.model.eval()
+        fitted = fit_gate(options.model, trainee, data, options.seed)
+        if fitted is not None:
+            record["gate"] = fitted.to_json()
+            report(str(fitted))
+        gate = fitted if fitted is not None and fitted.is_used else None
         kept = None
         if blend is not None:
             known = record["scores"]["keep_before"]["exact_match"]
-            record["share"], kept = choose_share(blend, lambda: _score_keep(trainee, data), known, MOST_LOST, report)
-        record["scores"].update(_score_all("after", trainee, data, report, kept))
+            record["share"], kept = choose_share(
+                blend, lambda: _score_keep(trainee, data, gate), known, MOST_LOST, report
+            )
+        record["scores"].update(_score_all("after", trainee, data, report, gate, kept))
     if is_first():
+        if gate is not None:
+            save_gate(gate.gate, options.output)
         _write_result(options, recipe, trainee, record, trainer.state.log_history, report)
         record["elapsed_seconds"] = round(earlier_seconds + time.monotonic() - started, 1)
         write_record(options.output, record)
@@ -203,23 +216,34 @@ def _check_data(options: FinetuneOptions, folder: Path, labels: Labels) -> Check
 
 
 def _score_all(
-    when: str, trainee: Trainee, data: CheckedData, report: Callable[[str], None], kept: Scores | None = None
+    when: str,
+    trainee: Trainee,
+    data: CheckedData,
+    report: Callable[[str], None],
+    gate: FittedGate | None = None,
+    kept: Scores | None = None,
 ) -> dict[str, Any]:
     """Score the model as it is; `kept` is its score on what it should keep, where that is known."""
     trainee.loaded.model.eval()
-    pairs = read_examples(as_in_use(trainee), data.held_out)
+    pairs = read_examples(_reader(trainee, gate), data.held_out)
     scores = score_pairs(pairs)
     report(f"{when}: {scores}" if scores.count else "nothing is held out: no scores")
     found = {when: scores.to_json(), f"{when}_details": score(pairs)}
     if data.keep:
-        kept = kept or _score_keep(trainee, data)
+        kept = kept or _score_keep(trainee, data, gate)
         report(f"{when}, on what it should keep: {kept}")
         found[f"keep_{when}"] = kept.to_json()
     return found
 
 
-def _score_keep(trainee: Trainee, data: CheckedData) -> Scores:
-    return score_pairs(read_examples(as_in_use(trainee), scored_part(data.keep)))
+def _score_keep(trainee: Trainee, data: CheckedData, gate: FittedGate | None) -> Scores:
+    return score_pairs(read_examples(_reader(trainee, gate), scored_part(data.keep)))
+
+
+def _reader(trainee: Trainee, gate: FittedGate | None = None) -> RunRecognizer:
+    """What reads as `docproc run` will with the result, were the training over now."""
+    tuned = reader_of(as_in_use(trainee))
+    return tuned if gate is None else GatedRecognizer("finetune", gate.untuned, tuned, gate.gate)
 
 
 def train_model(
@@ -317,7 +341,7 @@ def train_model(
 
     def score_now() -> Scores:
         with home():
-            return score_pairs(read_examples(as_in_use(trainee), scored))
+            return score_pairs(read_examples(_reader(trainee), scored))
 
     anchor = Anchor(trainee.model, recipe.hold) if is_held else None
     trainer_class = make_trainer_class(

@@ -111,9 +111,9 @@ def test_a_lane_that_begins_late_has_its_own_share(reader: Reader, crops: list[n
     asked: list[tuple[int, int]] = []
 
     def noting(inner: Reader) -> Callable[..., Iterator[tuple[int, Decoded]]]:
-        def read(pictures: list, limits: list, rows: int, cache_tokens: int) -> Iterator[tuple[int, Decoded]]:
+        def read(pictures: list, limits: list, rows: int, cache_tokens: int, *more) -> Iterator[tuple[int, Decoded]]:
             asked.append((rows, cache_tokens))
-            return Reader.read(inner, pictures, limits, rows, cache_tokens)
+            return Reader.read(inner, pictures, limits, rows, cache_tokens, *more)
 
         return read
 

@@ -18,6 +18,7 @@ from docproc.engine.reader import Reader
 if TYPE_CHECKING:
     from docproc.engine.layout import Picture
     from docproc.engine.rows import Decoded
+    from docproc.gate import Gate
 
 # More lanes would see too few of a window's crops each.
 LANES_AT_MOST = 4
@@ -52,7 +53,12 @@ class Lanes:
             reader.forget()
 
     def read(
-        self, pictures: Sequence[Picture], limits: Sequence[int], rows: int, cache_tokens: int
+        self,
+        pictures: Sequence[Picture],
+        limits: Sequence[int],
+        rows: int,
+        cache_tokens: int,
+        gate: Gate | None = None,
     ) -> Iterator[tuple[int, Decoded]]:
         """Read pictures; see `Reader.read`, whose rows and memory the lanes share.
 
@@ -60,7 +66,7 @@ class Lanes:
         """
         count = max(1, min(len(self.readers), rows, len(pictures) // CROPS_A_LANE))
         if count == 1:
-            yield from self.readers[0].read(pictures, limits, rows, cache_tokens)
+            yield from self.readers[0].read(pictures, limits, rows, cache_tokens, gate)
             return
         share = rows // count, cache_tokens // count
         found: SimpleQueue[tuple[int, Decoded] | BaseException | None] = SimpleQueue()
@@ -69,7 +75,7 @@ class Lanes:
         def lane(reader: Reader, part: list[int]) -> None:
             try:
                 chosen = [pictures[i] for i in part], [limits[i] for i in part]
-                for index, row in reader.read(*chosen, *share):
+                for index, row in reader.read(*chosen, *share, gate):
                     if is_over.is_set():
                         return
                     found.put((part[index], row))

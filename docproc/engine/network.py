@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from docproc.engine.layout import Layout
     from docproc.engine.linear import Kind, Linear
+    from docproc.gate import Gate
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,9 @@ class VisionTower:
         self.merger_norm = visual.merger.ln_q
         self.merger = [joined([visual.merger.mlp[0]], kind), visual.merger.mlp[1], joined([visual.merger.mlp[2]], kind)]
 
-    def __call__(self, patches: Tensor, rows: Tensor, columns: Tensor, pictures: Sequences) -> Tensor:
+    def __call__(
+        self, patches: Tensor, rows: Tensor, columns: Tensor, pictures: Sequences, gate: Gate | None = None
+    ) -> tuple[Tensor, list[bool]]:
         """See pictures.
 
         Args:
@@ -91,24 +94,77 @@ class VisionTower:
             rows: Row of each patch in its picture.
             columns: Column of each patch.
             pictures: First patch of each picture.
+            gate: Pictures that are alike, as it finds, are seen no further than it needs.
 
         Returns:
-            Shape (patches / 4, text width).
+            What is seen, shape (patches / 4, text width), and whether each picture is left out of it.
         """
+        import torch
+
+        x, angles = self._embedded(patches, rows, columns)
+        passed = [False] * (len(pictures.starts) - 1)
+        blocks = len(self.layers) if gate is None else gate.blocks
+        self._advance(x, angles, pictures, 0, blocks)
+        if gate is not None:
+            passed = gate.alike(_pooled(x, pictures).cpu().numpy()).tolist()
+            if any(passed):
+                counts = pictures.starts.diff().tolist()
+                stays = ~torch.tensor(passed).repeat_interleave(torch.tensor(counts)).to(self.device)
+                x, angles = x[stays], angles[stays]
+                counts = [count for count, is_out in zip(counts, passed, strict=True) if not is_out]
+                pictures = Sequences.of(counts, self.device) if counts else pictures
+            if not all(passed):
+                self._advance(x, angles, pictures, blocks, len(self.layers))
+        seen: Tensor = self.merger_norm(x).view(-1, self.cell * self.width)
+        for step in self.merger:
+            seen = step(seen)
+        return seen, passed
+
+    def look(self, blocks: int, patches: Tensor, rows: Tensor, columns: Tensor, pictures: Sequences) -> Tensor:
+        """How pictures look: mean and deviation over the patches of each, behind the first blocks.
+
+        Args:
+            blocks: How many of the tower's.
+            patches: As above, like all that follows.
+            rows: Of each patch.
+            columns: Of each patch.
+            pictures: First patch of each picture.
+
+        Returns:
+            Shape (pictures, 2 * width), 32 bits.
+        """
+        x, angles = self._embedded(patches, rows, columns)
+        self._advance(x, angles, pictures, 0, blocks)
+        return _pooled(x, pictures)
+
+    def _embedded(self, patches: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
+        """Patches before the first block, shape (patches, width), and the angles of their places."""
         import torch
         import torch.nn.functional as F  # noqa: N812
 
         x = F.linear(patches.float(), self.kernel, self.offset).to(self.dtype)
-        angles = turns((torch.stack([rows, columns], 1)[..., None] * self.frequencies).flatten(1))
-        for layer in self.layers:
+        return x, turns((torch.stack([rows, columns], 1)[..., None] * self.frequencies).flatten(1))
+
+    def _advance(self, x: Tensor, angles: Tensor, pictures: Sequences, first: int, end: int) -> None:
+        """Run some blocks; `x` becomes what they return."""
+        for layer in self.layers[first:end]:
             qkv = layer.qkv(layer.norm1(x)).view(len(x), 3, self.heads, -1)
             q, k = rotate(qkv[:, :2].flatten(1, 2), angles, is_paired=layer.is_paired).chunk(2, dim=1)
             x += layer.out(attend(q, k, qkv[:, 2], pictures, causal=False).flatten(1))
             x += layer.down(self.activation(layer.up(layer.norm2(x))))
-        seen: Tensor = self.merger_norm(x).view(-1, self.cell * self.width)
-        for step in self.merger:
-            seen = step(seen)
-        return seen
+
+
+def _pooled(x: Tensor, pictures: Sequences) -> Tensor:
+    """Mean and deviation of the states of each picture's patches, shape (pictures, 2 * width)."""
+    import torch
+
+    counts = pictures.starts.diff()
+    of_picture = torch.repeat_interleave(torch.arange(len(counts), device=x.device), counts)
+    sums = torch.zeros(2, len(counts), x.shape[1], device=x.device)
+    sums[0].index_add_(0, of_picture, x.float())
+    sums[1].index_add_(0, of_picture, x.float().square())
+    mean, square = sums / counts[:, None]
+    return torch.cat([mean, (square - mean.square()).clamp_min(0).sqrt()], 1)
 
 
 def _mlps(

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from docproc.engine.attention import Sequences, attend
-from docproc.engine.layout import Layout, Picture
+from docproc.engine.layout import Batch, Layout, Picture
 from docproc.engine.network import TextDecoder, VisionTower
-from docproc.engine.rows import Decoded, Row
+from docproc.engine.rows import PASSED_OVER, Decoded, Row
 from docproc.engine.slots import Slots, cache_memory, rounded
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from docproc.engine.linear import Kind
+    from docproc.gate import Gate
 
 # Waiting pictures come in when this share of the rows is free: seeing them together is cheaper.
 FREE_SHARE = 0.25
@@ -83,7 +84,12 @@ class Reader:
         return other
 
     def read(
-        self, pictures: Sequence[Picture], limits: Sequence[int], rows: int, cache_tokens: int
+        self,
+        pictures: Sequence[Picture],
+        limits: Sequence[int],
+        rows: int,
+        cache_tokens: int,
+        gate: Gate | None = None,
     ) -> Iterator[tuple[int, Decoded]]:
         """Read pictures, in their order as far as room allows.
 
@@ -92,15 +98,42 @@ class Reader:
             limits: Most new tokens of each.
             rows: Most rows that are written at once.
             cache_tokens: Most tokens that the cache holds; one row of any length is always allowed.
+            gate: Pictures that are alike, as it finds, are passed over.
 
         Yields:
             The number of a picture and its result, as it ends.
         """
         waiting, live = deque(range(len(pictures))), _Live()
         while waiting or live.rows:
-            self._admit(waiting, live, pictures, limits, rows, cache_tokens)
-            for row in self._advance(live, (pictures[i] for i in waiting)):
+            self._admit(waiting, live, pictures, limits, rows, cache_tokens, gate)
+            while live.passed:
+                yield live.passed.pop(), Decoded([], 0.0, PASSED_OVER)
+            for row in self._advance(live, (pictures[i] for i in waiting)) if live.rows else ():
                 yield row.index, row.decoded()
+
+    def look(self, pictures: Sequence[Picture], rows: int, blocks: int) -> NDArray[np.float32]:
+        """How pictures look; see `VisionTower.look`.
+
+        Args:
+            pictures: From `layout.picture`, best sorted by size.
+            rows: As many patches are seen at once as for so many rows that are read.
+            blocks: Of the vision tower.
+
+        Returns:
+            Shape (pictures, 2 * the tower's width).
+        """
+        import torch
+
+        found: list[NDArray[np.float32]] = []
+        waiting = deque(pictures)
+        with torch.inference_mode():
+            while waiting:
+                group, patches = [waiting.popleft()], 0
+                while waiting and (patches := patches + group[-1].patch_count) < rows * self._patches_a_row:
+                    group.append(waiting.popleft())
+                batch = self.layout.batch(group)
+                found.append(self.vision.look(blocks, *self._patches(batch)).cpu().numpy())
+        return np.concatenate(found)
 
     def _admit(
         self,
@@ -110,6 +143,7 @@ class Reader:
         limits: Sequence[int],
         rows: int,
         cache_tokens: int,
+        gate: Gate | None,
     ) -> None:
         """Let pictures in while there is room for the first that waits."""
         import torch
@@ -133,7 +167,7 @@ class Reader:
                 group.append(waiting.popleft())
             with torch.inference_mode():
                 self._make_room(live, count, capacity, max(cache_tokens, capacity))
-                self._start(live, group, [pictures[i] for i in group], [limits[i] for i in group])
+                self._start(live, group, [pictures[i] for i in group], [limits[i] for i in group], gate)
 
     def _tokens(self, picture: Picture, limit: int) -> int:
         """Room that a picture needs: rows that have ended run on until the next look."""
@@ -153,19 +187,24 @@ class Reader:
             self._slots[key].take_over(live.slots, len(live.rows), max(row.length for row in live.rows))
         live.slots = self._slots[key]
 
-    def _start(self, live: _Live, group: list[int], pictures: list[Picture], limits: list[int]) -> None:
+    def _start(
+        self, live: _Live, group: list[int], pictures: list[Picture], limits: list[int], gate: Gate | None
+    ) -> None:
         """See pictures, read their prompts into the cache, and choose the first token of each."""
         import torch
 
         decoder, slots, first = self.decoder, live.slots, len(live.rows)
         assert slots is not None
         batch = self.layout.batch(pictures)
-        visual = self.vision(
-            self._put(batch.patches),
-            self._put(batch.patch_rows),
-            self._put(batch.patch_columns),
-            Sequences.of(batch.patch_counts, decoder.device),
-        )
+        visual, passed = self.vision(*self._patches(batch), gate)
+        if any(passed):
+            live.passed += [index for index, is_out in zip(group, passed, strict=True) if is_out]
+            if all(passed):
+                return
+            stays = [place for place, is_out in enumerate(passed) if not is_out]
+            group, limits = [group[i] for i in stays], [limits[i] for i in stays]
+            pictures = [pictures[i] for i in stays]
+            batch = self.layout.batch(pictures)
         x = decoder.embed(self._put(batch.ids)).index_copy(0, self._put(batch.places), visual.to(decoder.dtype))
         counts = np.array(batch.token_counts)
         ends = counts.cumsum()
@@ -210,6 +249,11 @@ class Reader:
                 row.take(tokens, scores, self.end_ids)
             return live.release()
 
+    def _patches(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Sequences]:
+        """What the vision tower is given."""
+        patches, rows, columns = (self._put(x) for x in (batch.patches, batch.patch_rows, batch.patch_columns))
+        return patches, rows, columns, Sequences.of(batch.patch_counts, self.decoder.device)
+
     def _put(self, array: NDArray[Any]) -> Tensor:
         import torch
 
@@ -221,6 +265,8 @@ class _Live:
 
     def __init__(self) -> None:
         self.rows: list[Row] = []
+        self.passed: list[int] = []
+        """Pictures that were left to another model, until that is said."""
         self.slots: Slots | None = None
         self.unseen: list[tuple[list[Row], Tensor]] = []
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 # The tail of a runaway is one piece again and again; identity matrices and long numbers repeat too, but not so long.
 REPEATED_TOKENS, REPEATED_TIMES, LONGEST_PERIOD = 64, 6, 40
 
+# Why a row was never begun: a gate left its picture to another model.
+PASSED_OVER = "passed-over"
+
 
 @dataclass(slots=True)
 class Decoded:
@@ -18,7 +21,7 @@ class Decoded:
     mean_log_probability: float
     """Over the tokens and the end token."""
     stop_reason: str
-    """`end`, `length` or `repetition`."""
+    """`end`, `length`, `repetition`, or `passed-over`."""
 
 
 @dataclass(slots=True)
