@@ -21,6 +21,9 @@ WRITTEN_EM_PX = 29.0
 _COMPONENT_HEIGHT_EM = 0.46
 # Sizes at which a picture is left as it is: within 110-260 dpi for 10 pt, where the recognizer was trained.
 _FITTING_EM_PX = (17.0, 34.0)
+# Median height of the components of one formula, in em: all x-high at least, all capitals, brackets and joined letters
+# at most, digits and capitals among x-high letters as a rule.
+_FORMULA_HEIGHT_EM, _USUAL_FORMULA_HEIGHT_EM = (_COMPONENT_HEIGHT_EM, 0.9), 0.64
 _MIN_SIDE_PX = 16
 # 1,200 visual tokens of 16 x 16 pixels.
 _MAX_AREA_PX = 1200 * 16 * 16
@@ -70,13 +73,18 @@ def fit_picture(image: np.ndarray) -> np.ndarray:
         image: Grey uint8, shape (height, width).
 
     Returns:
-        The picture itself if its symbols seem to be of a size the recognizer was trained on; else scaled, so that they
-        are. Few symbols tell the size badly, so that only pictures far off are touched. Light ink on a dark ground
+        The picture itself if its symbols may be of a size the recognizer was trained on; else scaled, so that they are.
+        A formula of digits, capitals or brackets looks like one in letters twice the size, so that only pictures far
+        off are touched. Light ink on a dark ground
         (blackboards, dark themes) becomes dark ink.
     """
     image = _dark_ink(image)
-    em_px = _component_em_px(image, at_least=4, tallest_px=max(image.shape))
-    scale = 1.0 if em_px is None or _FITTING_EM_PX[0] <= em_px <= _FITTING_EM_PX[1] else _EM_PX / em_px
+    height = _component_height_px(image, at_least=4, tallest_px=max(image.shape))
+    scale = 1.0
+    if height is not None:
+        least, most = height / _FORMULA_HEIGHT_EM[1], height / _FORMULA_HEIGHT_EM[0]
+        if least > _FITTING_EM_PX[1] or most < _FITTING_EM_PX[0]:
+            scale = _EM_PX * _USUAL_FORMULA_HEIGHT_EM / height
     area = image.shape[0] * image.shape[1] * scale * scale
     if area > _MAX_AREA_PX:
         scale *= (_MAX_AREA_PX / area) ** 0.5
@@ -160,12 +168,12 @@ def _glyph_em_pt(page: Page, box: Box) -> float:
 
 def _scan_em_pt(page: Page) -> float:
     """Size of the body text of a scan, from the median height of its connected components."""
-    em_px = _component_em_px(page.image, at_least=5, tallest_px=0.06 * max(page.image.shape))
-    return _USUAL_SIZE_PT if em_px is None else em_px * 72 / page.dpi
+    height = _component_height_px(page.image, at_least=5, tallest_px=0.06 * max(page.image.shape))
+    return _USUAL_SIZE_PT if height is None else height / _COMPONENT_HEIGHT_EM * 72 / page.dpi
 
 
-def _component_em_px(image: np.ndarray, at_least: int, tallest_px: float) -> float | None:
-    """Size of the print in pixels from the median height of what could be letters; None for fewer than `at_least`."""
+def _component_height_px(image: np.ndarray, at_least: int, tallest_px: float) -> float | None:
+    """Median height of what could be letters; None for fewer than `at_least`."""
     _, ink = cv2.threshold(image, 0, 255, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
     _, _, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
     heights = stats[1:, cv2.CC_STAT_HEIGHT]
@@ -174,4 +182,4 @@ def _component_em_px(image: np.ndarray, at_least: int, tallest_px: float) -> flo
     is_letter = (heights >= 4) & (heights < tallest_px) & (widths < tallest_px) & (areas >= 8)
     if is_letter.sum() < at_least:
         return None
-    return float(np.median(heights[is_letter])) / _COMPONENT_HEIGHT_EM
+    return float(np.median(heights[is_letter]))

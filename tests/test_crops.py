@@ -88,3 +88,18 @@ def test_pictures_of_formulas_are_turned_to_dark_ink_but_bars_are_not_paper() ->
     assert np.array_equal(fit_picture(255 - picture), fit_picture(picture))
     dash = np.full((12, 60), 20, np.uint8)
     assert np.array_equal(fit_picture(dash), dash)
+
+
+@pytest.mark.parametrize("text", ["2 3 4 5", "A B C D", "(x)(y)", "x a n m"])
+def test_a_picture_of_a_size_that_is_read_is_left_as_it_is(text: str) -> None:
+    """Digits, capitals and brackets are tall, but no sign of large print."""
+    import cv2
+
+    picture = np.full((48, 220), 255, np.uint8)
+    cv2.putText(picture, text, (8, 32), cv2.FONT_HERSHEY_SIMPLEX, 0.65, 0, 2)  # capitals of 14 px: 20 px an em
+    assert fit_picture(picture) is picture
+    large = cv2.resize(picture, None, fx=5, fy=5, interpolation=cv2.INTER_CUBIC)
+    assert fit_picture(large).shape[0] == pytest.approx(picture.shape[0], rel=0.6)
+    tiny = cv2.resize(picture, None, fx=0.4, fy=0.4, interpolation=cv2.INTER_AREA)
+    if "(" not in text:  # brackets might be letters of twice their size
+        assert fit_picture(tiny).shape[0] == pytest.approx(picture.shape[0], rel=0.6)
