@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from docproc.checkpoints import model_name
+from docproc.checkpoints import load_model_and_processor, model_name
 from docproc.cli import cli
 from docproc.engine.rows import PASSED_OVER
 from docproc.errors import DependencyError
@@ -23,6 +23,7 @@ from finetune.gate import fit_gate
 from finetune.options import FinetuneOptions, resolve_recipe
 from finetune.readers import Row, read_rows
 from finetune.rehearsal import REHEARSAL
+from finetune.result import save_processor
 from tests.finetuning.setting import AnyLabel
 
 pytest.importorskip("trl", reason="docproc[finetune] is not installed")
@@ -108,6 +109,24 @@ def test_what_looks_like_the_data_is_read_by_the_adapter_and_print_by_the_model_
     assert sum(a != b for a, b in zip(untuned, tuned, strict=True)) >= 20
     expected = [(b if script else a) for a, b, script in zip(untuned, tuned, is_script, strict=True)]
     assert sum(a == b for a, b in zip(found, expected, strict=True)) >= 22  # of 24; a gate may err
+
+
+def test_a_fully_trained_checkpoint_has_a_gate_too(
+    adapter: Path, printed: list[np.ndarray], tmp_path: Path
+) -> None:
+    import torch
+
+    loaded = load_model_and_processor("built-in", "cpu")
+    with torch.no_grad():
+        loaded.model.lm_head.weight *= -1  # it reads nonsense
+    loaded.model.save_pretrained(tmp_path)
+    save_processor(tmp_path, loaded.processor)
+    (tmp_path / GATE).write_text((adapter / GATE).read_text())
+    crops = sorted([*printed[90:94], written(300), written(301)], key=lambda crop: crop.size)
+    untuned, found = (read(o, crops) for o in (BUILT_IN_ON_CPU, replace(BUILT_IN_ON_CPU, adapter=tmp_path)))
+    assert [a == b for a, b in zip(untuned, found, strict=True)].count(False) == 2
+    assert "+gate-" in model_name("built-in", tmp_path)
+    assert "+gate-" not in model_name(str(tmp_path))
 
 
 def test_the_gate_decides_alike_on_its_own_and_while_reading(adapter: Path, printed: list[np.ndarray]) -> None:
