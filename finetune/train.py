@@ -69,8 +69,9 @@ SCORES_A_RUN = 4
 # are harder than print, and few: where up to 2.5 points of them were lost, it was 0.4 points of print on average and
 # 0.7 at most on three development domains at two shares, but 1.5 on the reported one (docs/finetune.md).
 MOST_LOST = 0.025
-# Where weights have 4 bits, memory counts: AdamW's two averages in 8 bits take 0.3 GB less on a 7B model.
-OPTIMIZER_OF_4_BITS = "adamw_8bit"
+# AdamW in one launch for all its tensors: the steps of a 7B model wait for launches. Averages in 8 bits would take
+# 0.3 GB less, but a launch for each tensor.
+OPTIMIZER_OF_4_BITS = "adamw_torch_fused"
 # Processes beside the training that prepare its pictures, on a GPU: 0 prepares them between the steps.
 PREPARING_PROCESSES = 0
 

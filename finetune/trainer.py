@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 # Bytes of activations at once, beyond which layers work theirs out again, which takes a third of their time: what 8 GB
 # leave beside a 7B model in nf4 with the gradients and averages of its adapter.
-KEPT_BYTES = 2.15e9
+KEPT_BYTES = 2.05e9
 # Bytes a token (or a picture's patch), a layer and a unit of width, and bytes a token where all is worked out again:
 # peaks of a 7B model at 2 x 40 and 2 x 512 picture tokens (benchmarks/finetune_large.py).
 TEXT_BYTES, VISION_BYTES, LEAST_BYTES_A_TOKEN = 48.5, 64.5, 1.05e6

@@ -124,7 +124,7 @@ def test_adapters_add_in_one_product_what_peft_adds_in_three_steps(
         assert lean(**piece).loss.item() == plain(**piece).loss.item()
 
 
-@pytest.mark.parametrize(("pictures", "text", "vision"), [(40, 23, 32), (512, 4, 0), (5000, 0, 0)])
+@pytest.mark.parametrize(("pictures", "text", "vision"), [(40, 21, 32), (512, 3, 0), (5000, 0, 0)])
 def test_activations_of_a_7b_model_stay_within_what_8_gb_leave(pictures: int, text: int, vision: int) -> None:
     import torch
     from transformers import Qwen2VLConfig, Qwen2VLForConditionalGeneration
