@@ -44,7 +44,7 @@ def find_in_image(
     if len(ink.boxes) < 2:
         return []
     if by_hand is None:
-        by_hand = is_handwritten(ink, words)
+        by_hand = is_handwritten(page.image, ink)
     if classical or not has_detector(by_hand=by_hand):
         return find_classically(ink, page, words, by_hand=by_hand)
     if by_hand:

@@ -77,35 +77,39 @@ def test_bold_print_with_letters_grown_together_is_not_handwriting() -> None:
     image = draw_page()[0]
     for thickness in (1, 2, 3):
         bold = cv2.erode(image, np.ones((thickness, 2 * thickness), np.uint8))
-        assert not is_handwritten(read_ink(bold), None)
+        assert not is_handwritten(bold, read_ink(bold))
 
 
-def test_letters_without_base_lines_are_handwriting() -> None:
+def scrawl(is_level: bool, kinds: int) -> np.ndarray:
+    """A page of 420 letters, each a random stroke of one of so many kinds, on level lines or not."""
     rng = np.random.default_rng(2)
+    drawn = [rng.integers(0, 22, (6, 2)) for _ in range(kinds)]
     image = np.full((900, 900), 255, np.uint8)
     for x in range(60, 840, 26):
-        for y in range(60, 840, 60):
-            height, drop = rng.integers(8, 34), rng.integers(-12, 13)
-            image[y + drop - height : y + drop, x : x + rng.integers(8, 20)] = 0
-    assert is_handwritten(read_ink(image), None)
+        for y in range(60, 840, 56):
+            stroke = drawn[rng.integers(kinds)]
+            drop = 24 - stroke[:, 1].max() + (0 if is_level else rng.integers(-9, 10))
+            points = (stroke + np.array([x, y + drop])).astype(np.int32).reshape(-1, 1, 2)
+            cv2.polylines(image, [points], False, 0, 3, cv2.LINE_AA)
+    return image
 
 
-def test_the_ocr_has_a_say_in_what_is_handwriting(words: list[OcrWord]) -> None:
-    assert not is_handwritten(read_ink(draw_page()[0]), words)
-    rng = np.random.default_rng(3)
-    image = np.full((900, 900), 255, np.uint8)
-    for x in range(60, 840, 26):
-        for y in range(60, 840, 60):
-            height, drop = rng.choice((16, 26)), rng.integers(-7, 8)  # letters of two heights, on lines that waver
-            image[y + drop - height : y + drop, x : x + 14] = 0
-    guessed = [OcrWord(word.text, word.box, 0.7, word.line) for word in words]
-    assert is_handwritten(read_ink(image), guessed)
-    assert not is_handwritten(read_ink(image), [OcrWord(word.text, word.box, 1.0, word.line) for word in words])
+def test_letters_that_never_come_again_are_handwriting() -> None:
+    image = scrawl(is_level=False, kinds=10_000)
+    assert is_handwritten(image, read_ink(image))
+    image = scrawl(is_level=True, kinds=10_000)
+    assert is_handwritten(image, read_ink(image))
 
 
-def test_print_in_a_language_that_the_ocr_does_not_know_is_not_handwriting(words: list[OcrWord]) -> None:
-    guessed = [OcrWord(word.text, word.box, 0.4, word.line) for word in words]
-    assert not is_handwritten(read_ink(draw_page()[0]), guessed)
+def test_letters_that_come_again_are_print_even_where_lines_waver() -> None:
+    image = scrawl(is_level=False, kinds=12)
+    assert not is_handwritten(image, read_ink(image))
+
+
+@pytest.mark.parametrize("dpi", [72, 100, 150, 300])
+def test_print_is_no_handwriting_at_any_resolution(dpi: int) -> None:
+    image = draw_page(dpi)[0]
+    assert not is_handwritten(image, read_ink(image))
 
 
 @pytest.mark.parametrize("value", [0, 128, 255])
