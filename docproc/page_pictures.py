@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,10 +58,12 @@ def cut_regions(task: RegionTask) -> FoundPage:
     Raises:
         InputError: The document or page cannot be opened or rendered, or a box lies outside it.
     """
+    from docproc.cleanup import prepare_scan
     from docproc.crops import cut_crops
     from docproc.options import RegionOptions
     from docproc.pages import render_page
     from docproc.records import Region
+    from docproc.scan_handwriting import written_em_pt
 
     if not task.path.is_file():
         raise InputError(f"{task.path} is not there any more.")
@@ -72,6 +74,9 @@ def cut_regions(task: RegionTask) -> FoundPage:
     regions = [Region(kind, box & Box(0, 0, page.width_pt, page.height_pt)) for kind, box in task.regions]
     if any(min(region.box.width, region.box.height) < _LEAST_SIDE_PT for region in regions):
         raise InputError("The box is too small, or lies outside the page.")
+    if page.text_layer is None:
+        em_pt = written_em_pt(prepare_scan(page)[0])
+        regions = [replace(region, written_em_pt=em_pt) for region in regions]
     regions = cut_crops(page, regions, RegionOptions())
     return found_page(page, regions, [])
 

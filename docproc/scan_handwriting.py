@@ -13,6 +13,7 @@ from docproc.scan_letters import letter_traits
 from docproc.word_kinds import is_plausible_word
 
 if TYPE_CHECKING:
+    from docproc.records import Page
     from docproc.scan_ink import Ink
     from docproc.scan_lines import ScanLine
 
@@ -43,6 +44,14 @@ def is_handwritten(image: np.ndarray, ink: Ink) -> bool:
     odds = _ODDS - _LEVEL * traits.level - _EVEN * traits.even - _ALIKE * traits.alike
     odds -= _SMALL * max(0.0, math.log(_CLEAR_PX / traits.size_px))
     return odds - _FEW * max(0.0, math.log(_MANY / traits.count)) > 0
+
+
+def written_em_pt(page: Page) -> float | None:
+    """Size of the handwriting of a clean page in points, see records.Region; None for print."""
+    ink = read_ink(page.image)
+    if len(ink.boxes) < 2 or not is_handwritten(page.image, ink):
+        return None
+    return read_written_ink(page.image, ink).em * 72 / page.dpi
 
 
 def read_written_ink(image: np.ndarray, ink: Ink | None = None) -> Ink:

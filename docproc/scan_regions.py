@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from docproc.scan_classical import find_classically
@@ -45,9 +46,11 @@ def find_in_image(
         return []
     if by_hand is None:
         by_hand = is_handwritten(page.image, ink)
+    written = read_written_ink(page.image, ink) if by_hand else None
     if classical or not has_detector(by_hand=by_hand):
-        return find_classically(ink, page, words, by_hand=by_hand)
-    if by_hand:
-        ink = read_written_ink(page.image, ink)
-        return group_written(ink, detect_formulas(page.image, ink.x_height, by_hand=True), page, words)
+        regions = find_classically(ink, page, words, by_hand=by_hand)
+        em_pt = None if written is None else written.em * 72 / page.dpi
+        return [replace(region, written_em_pt=em_pt) for region in regions]
+    if written is not None:
+        return group_written(written, detect_formulas(page.image, written.x_height, by_hand=True), page, words)
     return group_formulas(ink, detect_formulas(page.image, ink.x_height), page, words)

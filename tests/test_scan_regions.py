@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -5,10 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from docproc.cleanup import prepare_scan
+from docproc.crops import WRITTEN_EM_PX
+from docproc.documents import file_sha256
 from docproc.ocr import OcrWord, read_words
 from docproc.options import RegionOptions
+from docproc.page_pictures import RegionTask, cut_regions
 from docproc.records import Box, FormulaKind, Region
-from docproc.scan_handwriting import is_handwritten
+from docproc.scan_handwriting import is_handwritten, read_written_ink
 from docproc.scan_ink import read_ink
 from docproc.scan_regions import find_in_image
 from tests.scan_pages import as_page, degrade, draw_page
@@ -104,6 +109,33 @@ def test_letters_that_never_come_again_are_handwriting() -> None:
 def test_letters_that_come_again_are_print_even_where_lines_waver() -> None:
     image = scrawl(is_level=False, kinds=12)
     assert not is_handwritten(image, read_ink(image))
+
+
+def test_formulas_know_the_size_of_the_writing_without_the_network_too() -> None:
+    image = scrawl(is_level=False, kinds=10_000)
+    found = find_in_image(as_page(image), RegionOptions(), classical=True)
+    size = read_written_ink(image).em * 72 / 200
+    assert found and all(region.written_em_pt == pytest.approx(size) for region in found)
+    printed = find_in_image(as_page(draw_page()[0]), RegionOptions(), classical=True)
+    assert printed and all(region.written_em_pt is None for region in printed)
+
+
+@pytest.mark.parametrize("is_by_hand", [False, True])
+def test_a_box_that_a_person_draws_is_cut_at_the_size_of_what_stands_there(tmp_path: Path, is_by_hand: bool) -> None:
+    image = scrawl(is_level=False, kinds=10_000) if is_by_hand else draw_page()[0]
+    path = tmp_path / "page.png"
+    cv2.imwrite(str(path), image)
+    box = Box(60, 60, 500, 110)
+    page = cut_regions(RegionTask(path, 1, ((FormulaKind.DISPLAY, box),), file_sha256(path)))
+    (region,) = page.regions
+    assert region.crop is not None
+    if not is_by_hand:
+        assert region.written_em_pt is None
+        return
+    size = read_written_ink(image).em  # a picture has a pixel for each point
+    assert region.written_em_pt == pytest.approx(size, rel=0.05)
+    margin = 2 * RegionOptions().margin_pt
+    assert region.crop.shape[1] == pytest.approx((box.width + margin) * WRITTEN_EM_PX / size, rel=0.07)
 
 
 @pytest.mark.parametrize("dpi", [72, 100, 150, 300])
