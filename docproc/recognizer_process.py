@@ -188,6 +188,7 @@ def _serve(connection: Connection, make: Callable[[Any], RunRecognizer], options
             else:
                 for reading in recognizer.read(*arguments):
                     connection.send(("reading", reading))
+                arguments.clear()  # the crops
                 return_freed_memory()
                 connection.send(("end", None))
         except OutOfMemoryError:
