@@ -26,6 +26,8 @@ def commands_page() -> str:
             max_content_width=100,
             terminal_width=100,
             show_default=True,
+            # click makes the option once and keeps it: as the first context says that asks for it.
+            help_option_names=cli.context_settings["help_option_names"],
         )
         parts.append(f"## docproc {name}\n\n```text\n{cli.commands[name].get_help(context)}\n```\n")
     return "\n".join(parts)
