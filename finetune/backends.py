@@ -6,6 +6,7 @@ import copy
 import importlib.util
 import os
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from docproc.checkpoints import (
@@ -141,6 +142,8 @@ def load_trainee(options: FinetuneOptions, recipe: Recipe, backend: str) -> Trai
     )
     model = get_peft_model(loaded.model, config)
     model.peft_config["default"].base_model_name_or_path = options.model
+    # No token is added; PEFT would ask the hub for the built-in model to find that out.
+    model.save_pretrained = partial(model.save_pretrained, save_embedding_layers=False)
     use_lean_adapters(model)
     return Trainee(model, loaded, backend, device)
 

@@ -11,6 +11,16 @@ from tests.finetuning.setting import write_folder
 from tests.tiny_qwen2_vl import write_tiny_qwen2_vl
 
 
+@pytest.fixture(autouse=True)
+def no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is looked up in the net, not even to save an adapter."""
+
+    def ask(*asked: object) -> None:
+        raise AssertionError(f"the hub was asked for {asked}")
+
+    monkeypatch.setattr("peft.utils.save_and_load.check_file_exists_on_hf_hub", ask)
+
+
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_qwen2_vl(tmp_path_factory.mktemp("model") / "tiny", width=64, is_vocabulary_small=True)
