@@ -28,7 +28,7 @@ _BEFORE_PYTORCH = {
     "OMP_WAIT_POLICY": "PASSIVE",
     # oneDNN keeps a kernel for each shape, up to 1,024, and a batch of pictures has shapes of its own. Those of a
     # step, which come again and again, are less than these.
-    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "256",
+    "ONEDNN_PRIMITIVE_CACHE_CAPACITY": "32",
 }
 
 

@@ -20,7 +20,7 @@ from docproc.prompt import conversation
 # Wider pictures than this are refused by Qwen2-VL's processor (aspect ratio 200).
 MAX_ASPECT = 150
 # Sizes of pictures whose places are kept, about 12 KiB each; working them out again takes some microseconds.
-_SIZES_KEPT = 256
+_SIZES_KEPT = 8
 
 
 class Picture:
