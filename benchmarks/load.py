@@ -100,7 +100,7 @@ class Sampled:
         self.read_count += len(turns)
         for place, reading in self._inner.read([crops[index] for index in turns], batch_size):
             yield turns[place], reading
-        self.rest_mib = sum(_resident_mib(child) for child in _children() if _name(child) == "docproc-read")
+        self.rest_mib = sum(_resident_mib(child) for child in _children() if _KINDS.get(_name(child)) == "model")
         for index in sorted(set(range(len(crops))) - set(turns)):
             yield index, Recognition(f"x_{{{crops[index].shape[1]}}}", 0.5, "end")
 

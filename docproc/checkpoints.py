@@ -10,7 +10,8 @@ from typing import Any
 
 from docproc.confidence import Calibration, load_calibration
 from docproc.errors import DependencyError
-from docproc.gate import ALIKE, ALL, GATE
+from docproc.gate import GATE
+from docproc.options import ALIKE, ALL
 
 BUILT_IN = "built-in"
 BUILT_IN_FOLDER = Path(__file__).parent / "model"

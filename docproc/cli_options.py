@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from docproc.options import ALIKE, ALL
+
 DEFAULT_OUTPUT = Path("docproc-out")
 # A file's name may hold any bytes; a surrogate must not end a message.
 PATHS = click.Path(path_type=Path)
@@ -24,8 +26,8 @@ database_option = click.option(
 
 adapter_for_option = click.option(
     "--adapter-for",
-    type=click.Choice(["alike", "all"]),
-    default="alike",
+    type=click.Choice([ALIKE, ALL]),
+    default=ALIKE,
     help="What --adapter reads: crops like those it was trained on, if its folder says how they look, or all.",
 )
 

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 GATE = "gate.json"
 """File beside an adapter's weights; an adapter without one reads everything."""
-ALIKE, ALL = "alike", "all"
-"""What an adapter with a gate is for."""
 # Digits of a stored weight: a score of a thousand terms then moves by less than its own rounding in 8 bits.
 _DIGITS = 6
 

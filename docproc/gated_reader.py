@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from docproc.checkpoints import model_name
 from docproc.engine.rows import PASSED_OVER
-from docproc.gate import ALL, Gate, load_gate
+from docproc.gate import Gate, load_gate
+from docproc.options import ALL
 from docproc.qwen2_vl import Qwen2VLRecognizer
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
-from docproc.gate import ALIKE
+ALIKE, ALL = "alike", "all"
+"""Which crops an adapter with a gate reads."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,18 +61,24 @@ class FittedGate:
         """Whether new and known look different enough."""
         return self.auc >= LEAST_AUC
 
-    def __str__(self) -> str:
-        if not self.is_used:
-            return f"the data look too much like what is rehearsed (AUC {self.auc:.3f}): the adapter reads everything"
-        return (
-            f"the adapter reads what looks like the data: {self.new_taken:.1%} of these, and {self.known_taken:.1%} of "
-            f"what is rehearsed (AUC {self.auc:.4f}); the untuned model reads the rest"
-        )
-
     def to_json(self) -> dict[str, Any]:
         """As JSON values, without the weights."""
         names = ("auc", "new_taken", "known_taken")
         return {"is_used": self.is_used, **{name: round(float(getattr(self, name)), 4) for name in names}}
+
+
+def describe(gate: dict[str, Any]) -> str:
+    """Which crops the adapter reads, in a sentence or two; `gate` as `FittedGate.to_json` returns it."""
+    if not gate["is_used"]:
+        return (
+            f"The adapter reads everything: the data look too much like what is rehearsed (AUC {gate['auc']:.3f}), so "
+            "that crops cannot be parted by their looks."
+        )
+    return (
+        f"The adapter reads crops that look like the data, the untuned model the others: {gate['new_taken']:.1%} of "
+        f"training crops and {gate['known_taken']:.1%} of rehearsed ones went to the adapter, by gates that had not "
+        f"seen them (AUC {gate['auc']:.4f}). With `--adapter-for all` it reads everything."
+    )
 
 
 def fit_gate(model: str, trainee: Trainee, data: CheckedData, seed: int) -> FittedGate | None:

@@ -18,6 +18,7 @@ from docproc.errors import OutputError
 from finetune.backends import Trainee
 from finetune.dataset import CheckedData
 from finetune.evaluate import Scores
+from finetune.gate import describe
 from finetune.options import FinetuneOptions, Recipe, options_to_json
 from finetune.processes import is_first
 
@@ -208,7 +209,7 @@ def write_report(folder: Path, record: dict[str, Any]) -> None:
             lines.append(f"| {title} | {before['count']} | " + " | ".join(figures) + " |")
     lines += [
         "",
-        *([] if gate is None else [_gate_line(gate), ""]),
+        *([] if gate is None else [describe(gate), ""]),
         (
             f"Trained on {data['train']} formulas for {record['steps']} steps in "
             f"{record['elapsed_seconds'] / 60:.1f} minutes ({record['backend']}, {record['device']}, "
@@ -232,20 +233,6 @@ def write_report(folder: Path, record: dict[str, Any]) -> None:
         "",
     ]
     (folder / "report.md").write_text("\n".join(lines), encoding="utf-8")
-
-
-def _gate_line(gate: dict[str, Any]) -> str:
-    """Which crops the adapter reads."""
-    if not gate["is_used"]:
-        return (
-            f"The adapter reads everything: the data look too much like what is rehearsed (AUC {gate['auc']:.3f}), so "
-            "that crops cannot be parted by their looks."
-        )
-    return (
-        f"The adapter reads crops that look like the data, the untuned model the others: {gate['new_taken']:.1%} of "
-        f"training crops and {gate['known_taken']:.1%} of rehearsed ones went to the adapter, by gates that had not "
-        f"seen them (AUC {gate['auc']:.4f}). With `--adapter-for all` it reads everything."
-    )
 
 
 def _versions() -> dict[str, str]:

@@ -35,7 +35,7 @@ from finetune.blend import Blend, choose_share
 from finetune.collator import AnswerCollator
 from finetune.dataset import CheckedData, Example, check_data, load_checked
 from finetune.evaluate import Scores, read_examples, reader_of, score_pairs
-from finetune.gate import FittedGate, fit_gate
+from finetune.gate import FittedGate, describe, fit_gate
 from finetune.labels import Labels
 from finetune.options import FinetuneOptions, Recipe, options_from_json, resolve_recipe
 from finetune.processes import first_then_others, is_first, process_count, start_processes
@@ -137,7 +137,7 @@ def run(options: FinetuneOptions, report: Callable[[str], None] = logger.info) -
         fitted = fit_gate(options.model, trainee, data, options.seed)
         if fitted is not None:
             record["gate"] = fitted.to_json()
-            report(str(fitted))
+            report(describe(record["gate"]))
         gate = fitted if fitted is not None and fitted.is_used else None
         kept = None
         if blend is not None:

@@ -12,6 +12,9 @@ import pytest
 from docproc.workers import resident_bytes
 
 BLOCK_BYTES, BLOCKS = 4 << 20, 16
+on_glibc = pytest.mark.skipif(
+    platform.libc_ver()[0] != "glibc", reason="it is another allocator than glibc's"
+)
 # Below the size that glibc maps by itself.
 SMALL_BYTES = 64 << 10
 
@@ -86,19 +89,19 @@ def asked(function: str, hold: bool) -> int:
     return int(done.stdout)
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="it is another allocator than glibc's")
+@on_glibc
 def test_blocks_that_were_freed_are_taken_again_without_page_faults() -> None:
     blocks = BLOCKS * BLOCK_BYTES // resource.getpagesize()
     assert asked("faults_of_taking_again", True) < blocks / 8
     assert asked("faults_of_taking_again", False) > blocks / 8, "else this test shows nothing"
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="it is another allocator than glibc's")
+@on_glibc
 def test_what_is_free_goes_back_when_a_task_is_done() -> None:
     assert asked("held_after_return", True) < 2 * BLOCK_BYTES
     assert asked("held_after_return", False) > BLOCKS // 2 * BLOCK_BYTES, "else this test shows nothing"
 
 
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="it is another allocator than glibc's")
+@on_glibc
 def test_what_other_threads_freed_goes_back_too() -> None:
     assert asked("held_of_a_thread", True) < 2 * BLOCK_BYTES

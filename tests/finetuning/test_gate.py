@@ -13,13 +13,13 @@ from docproc.checkpoints import load_model_and_processor, model_name
 from docproc.cli import cli
 from docproc.engine.rows import PASSED_OVER
 from docproc.errors import DependencyError
-from docproc.gate import ALL, GATE, Gate, load_gate, save_gate
+from docproc.gate import GATE, Gate, load_gate, save_gate
 from docproc.gated_reader import GatedRecognizer, gate_for, local_recognizer
-from docproc.options import RunOptions
+from docproc.options import ALL, RunOptions
 from docproc.qwen2_vl import Qwen2VLRecognizer
 from finetune.backends import load_trainee
 from finetune.dataset import check_data
-from finetune.gate import fit_gate
+from finetune.gate import describe, fit_gate
 from finetune.options import FinetuneOptions, resolve_recipe
 from finetune.readers import Row, read_rows
 from finetune.rehearsal import REHEARSAL
@@ -88,7 +88,7 @@ def adapter(fit, printed: list[np.ndarray], tmp_path_factory: pytest.TempPathFac
                 parameter += 0.02 * torch.randn_like(parameter)
     fit.trainee.model.save_pretrained(folder)
     fitted = fit([written(n) for n in range(60)], printed[:60])
-    assert fitted is not None and fitted.is_used and fitted.auc > 0.99, str(fitted)
+    assert fitted is not None and fitted.is_used and fitted.auc > 0.99, fitted.to_json()
     save_gate(fitted.gate, folder)
     return folder
 
@@ -178,7 +178,7 @@ def test_a_gate_of_another_model_is_refused(adapter: Path) -> None:
 def test_print_cannot_be_told_from_print(fit, printed: list[np.ndarray]) -> None:
     fitted = fit(printed[::2], printed[1::2])
     assert fitted is not None and not fitted.is_used and fitted.auc < 0.9
-    assert "the adapter reads everything" in str(fitted)
+    assert "The adapter reads everything" in describe(fitted.to_json())
     assert fit(printed[:10], printed[20:60]) is None
 
 
@@ -204,6 +204,6 @@ def test_a_finished_run_leaves_its_gate_also_after_a_stop(tmp_path: Path, printe
     assert not run(FinetuneOptions(output=tmp_path / "ours", device="cpu", resume=True), lines.append).is_interrupted
     record = json.loads((tmp_path / "ours" / "finetune.json").read_text())
     assert record["gate"]["is_used"] and record["gate"]["auc"] > 0.99
-    assert any(line.startswith("the adapter reads what looks like the data") for line in lines)
+    assert any(line.startswith("The adapter reads crops that look like the data") for line in lines)
     assert "--adapter-for all" in (tmp_path / "ours" / "report.md").read_text()
     assert isinstance(local_recognizer(replace(BUILT_IN_ON_CPU, adapter=tmp_path / "ours")), GatedRecognizer)
