@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 
     from docproc.glyph_tagger import Tags
     from docproc.page_columns import Column
+    from docproc.page_rows import Row
 
 _THRESHOLD = 0.5
 # A mark of a display row is outside the display if this is likelier than the tagger's probability.
 _OUTSIDE = 0.25
-# The thin space behind the name of a function is 1/6 em.
-_THIN_GAP_EM = 0.21
+# The thin space behind the name of a function is 1/6 em; a word space is wider than this.
+_THIN_GAP_EM = _WORD_GAP_EM = 0.21
 # Wider gaps part formulas whatever the tagger says (em of the row).
 _MAX_GAP_EM = 2.2
 # Parts of one list, and words inside one pair of braces.
@@ -56,6 +57,7 @@ def apply_tags(column: Column, tags: Tags) -> None:
             is_inside = True
         found = _rejoin(_complete(found, row.marks, row.size), row.marks, row.size)
         found = [part for piece in found for part in _part_at_colons(piece, row.size)]
+        found = [part for piece in found for part in _part_at_open_bracket(piece, row)]
         found = [without_loose_ends(piece, row.marks) for piece in found]
         found = [piece for piece in found if piece and not _is_of_name(piece, row.marks, row.size)]
         pieces.append([] if is_code else [piece for piece in found if not is_plain(piece)])
@@ -133,6 +135,26 @@ def _part_at_colons(piece: list[Mark], size: float) -> list[list[Mark]]:
         if mark.gap_before < _COLON_BEFORE_EM * size and after > _COLON_AFTER_EM * size:
             parts.append([])
     return parts
+
+
+def _part_at_open_bracket(piece: list[Mark], row: Row) -> list[list[Mark]]:
+    """Part a piece at a bracket of the sentence: a word space before it, and its partner behind words: `f (where f ...)`.
+
+    A piece at the end of its row may be closed on the next one.
+    """
+    if piece[-1] is row.marks[-1]:
+        return [piece]
+    opened: list[int] = []
+    for position, mark in enumerate(piece):
+        if mark.text in ("(", "["):
+            opened.append(position)
+        elif mark.text in (")", "]") and opened:
+            opened.pop()
+    if not opened or not opened[0]:
+        return [piece]
+    at = opened[0]
+    is_apart = piece[at].gap_before > _WORD_GAP_EM * row.size and not piece[at].is_script
+    return [piece[:at], piece[at + 1 :]] if is_apart else [piece]
 
 
 def _may_join(between: Sequence[Mark], size: float, is_set: bool) -> bool:

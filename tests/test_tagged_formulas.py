@@ -57,6 +57,11 @@ def found(text: str, tagged: str, first_kind: Kind | None = None) -> list[str]:
         ("to n/a so", "   +      ", []),
         ("to u: so", "   ++   ", ["u"]),
         ("to inv_gam so", "      +      ", []),
+        ("of A (B is c) so", "   + ++         ", ["A", "B"]),
+        ("of A (so) on", "   + +      ", ["A"]),
+        ("of A(B is c) so", "   +++         ", ["A(B"]),
+        ("of A (B", "   + ++", ["A(B"]),
+        ("of A (B) so", "   + +++   ", ["A(B)"]),
     ],
 )
 def test_pieces(text: str, tagged: str, formulas: list[str]) -> None:
