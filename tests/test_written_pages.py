@@ -12,6 +12,7 @@ from docproc.records import Box
 from docproc.scan_detector import CELL_PIXELS
 from docproc.scan_handwriting import read_written_ink
 from docproc.scan_ink import binarize, read_ink
+from finetune.pretrain import pen_fonts
 from finetune.pretrain.detector_pages import CORE, WrittenPages
 from finetune.pretrain.ink import Ink
 from finetune.pretrain.pen_fonts import load_hands, read_hand, save_hands, thin, trace
@@ -106,6 +107,16 @@ def test_letters_of_a_font_become_strokes_of_a_pen(tmp_path: Path) -> None:
     assert abs(float(np.concatenate(hand.letters["x"])[:, 1].min()) + 1) < 0.1
     assert float(np.concatenate(hand.letters["g"])[:, 1].max()) > 0.2
     assert 0.8 < hand.advances["n"] < 1.6
+
+
+def test_a_font_whose_small_letters_are_capitals_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    fonts = list(Path("/usr/share/fonts").rglob("DejaVuSans.ttf")) if Path("/usr/share/fonts").exists() else []
+    if not fonts:
+        pytest.skip("DejaVu Sans is not installed")
+    drawn = pen_fonts._draw
+    monkeypatch.setattr(pen_fonts, "_draw", lambda font, letter, size: drawn(font, letter.upper(), size))
+    with pytest.raises(ValueError, match="are capitals"):
+        read_hand(fonts[0])
 
 
 def test_thin_lines_are_followed_from_end_to_end() -> None:

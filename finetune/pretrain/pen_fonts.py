@@ -14,15 +14,21 @@ import string
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+if TYPE_CHECKING:
+    import pymupdf
+
 from finetune.pretrain.ink import Stroke
 
 _LETTERS = string.ascii_letters + string.digits + ".,;:!?()[]+-=/<>|'"
-# Font size in pixels at which letters are thinned, and the longest branch of a middle line that is taken for a burr.
-_SIZE, _BURR = 72, 6
+# Height of an x in pixels where letters are thinned, and the longest branch of a middle line that is taken for a burr.
+_X_HEIGHT, _BURR = 48, 5
+# A b is higher than an x by so much, or small letters are capitals, which formulas would show under wrong labels.
+_ASCENDER = 1.25
 # Fonts by part of their file name; all others are trained on. No figure is reported on fonts seen while learning.
 _DEV, _TEST = ("kalam", "delius"), ("shadows", "zeyada")
 _AROUND = ((-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1))
@@ -52,35 +58,44 @@ def read_hand(path: Path) -> Hand:
 
     Raises:
         RuntimeError: MuPDF cannot read it.
-        ValueError: It has no x.
+        ValueError: It has no x or b, or its small letters are capitals.
     """
     import pymupdf
 
     font = pymupdf.Font(fontfile=str(path))
+    if not (font.has_glyph(ord("x")) and font.has_glyph(ord("b"))):
+        raise ValueError(f"{path} has no x or no b")
+    size = 72.0
+    height = {letter: 2 * size - int(_draw(font, letter, size).any(axis=1).argmax()) for letter in "xb"}
+    if height["b"] < _ASCENDER * height["x"]:
+        raise ValueError(f"{path}: its small letters are capitals")
+    size *= _X_HEIGHT / height["x"]
     drawn: dict[str, list[Stroke]] = {}
     advances = {}
     for letter in _LETTERS:
-        if not font.has_glyph(ord(letter)):
-            continue
-        with pymupdf.open() as document:
-            page = document.new_page(width=4 * _SIZE, height=4 * _SIZE)
-            writer = pymupdf.TextWriter(page.rect)
-            writer.append((1.5 * _SIZE, 2 * _SIZE), letter, font=font, fontsize=_SIZE)
-            writer.write_text(page)
-            pixels = page.get_pixmap(colorspace=pymupdf.csGRAY)
-        grey = np.frombuffer(pixels.samples, np.uint8).reshape(pixels.height, pixels.width)
-        strokes = trace(thin(grey < 128))
+        strokes = trace(thin(_draw(font, letter, size))) if font.has_glyph(ord(letter)) else []
         if strokes:
-            drawn[letter] = [s - np.array([1.5 * _SIZE, 2 * _SIZE], np.float32) for s in strokes]
-            advances[letter] = font.text_length(letter, fontsize=_SIZE)
-    if "x" not in drawn:
-        raise ValueError(f"{path} has no x")
+            drawn[letter] = [s - np.array([1.5 * size, 2 * size], np.float32) for s in strokes]
+            advances[letter] = font.text_length(letter, fontsize=size)
     unit = max(1.0, -float(np.concatenate(drawn["x"])[:, 1].min()))
     return Hand(
         path.stem,
         {letter: [s / unit for s in strokes] for letter, strokes in drawn.items()},
         {letter: advance / unit for letter, advance in advances.items()},
     )
+
+
+def _draw(font: pymupdf.Font, letter: str, size: float) -> npt.NDArray[np.bool_]:
+    """Where ink is, on a sheet of four sizes, the baseline in the middle."""
+    import pymupdf
+
+    with pymupdf.open() as document:
+        page = document.new_page(width=4 * size, height=4 * size)
+        writer = pymupdf.TextWriter(page.rect)
+        writer.append((1.5 * size, 2 * size), letter, font=font, fontsize=size)
+        writer.write_text(page)
+        pixels = page.get_pixmap(colorspace=pymupdf.csGRAY)
+    return np.frombuffer(pixels.samples, np.uint8).reshape(pixels.height, pixels.width) < 128
 
 
 def thin(is_ink: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
@@ -164,10 +179,16 @@ def main() -> None:
     parser.add_argument("--fonts", type=Path, nargs="+", required=True)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    hands = [read_hand(path) for path in options.fonts]
-    save_hands(hands, options.out)
-    for hand in hands:
+    hands = []
+    for path in options.fonts:
+        try:
+            hand = read_hand(path)
+        except (RuntimeError, ValueError) as error:
+            print(f"left out: {error}")
+            continue
+        hands.append(hand)
         print(f"{hand.name}: {len(hand.letters)} letters, {split_of(hand.name)}")
+    save_hands(hands, options.out)
 
 
 if __name__ == "__main__":

@@ -95,7 +95,7 @@ class Corpus:
     drawn: Drawn = field(default_factory=dict)
     """Drawings of signs that few people wrote."""
     hands: list[Hand] = field(default_factory=list)
-    """Fonts thinned to strokes, for the words of written pages."""
+    """Fonts thinned to strokes, for the words of written pages and some formulas."""
     formats: Path | None = None
     """Where preambles are kept as TeX formats; None loads the packages in every run."""
     inline: NDArray[np.int64] = field(init=False, repr=False)
@@ -276,7 +276,10 @@ class Producer:
             for _ in range(30):
                 ids = r.choice(corpus.ink_labels if r.random() < 0.25 else corpus.labels)
                 if 0 < len(ids) <= min(most, 60):
-                    strokes = Writer(corpus.library, r).write([self.names[x] for x in ids])
+                    writer = Writer(corpus.library, r)
+                    if corpus.hands and r.random() < 0.2:
+                        writer.borrow(r.choice(corpus.hands))
+                    strokes = writer.write([self.names[x] for x in ids])
                     if strokes is not None:
                         break
             else:

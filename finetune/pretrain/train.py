@@ -34,6 +34,7 @@ from finetune.pretrain.network import PackedNetwork, Shape, build_network
 from finetune.pretrain.optimizer import Optimizer
 from finetune.pretrain.pen_fonts import load_hands
 from finetune.pretrain.pen_symbols import load_drawn
+from finetune.pretrain.replay import Replay
 from finetune.pretrain.scores import evaluate, report
 from finetune.pretrain.sources import load_formulas, split_inks
 from finetune.pretrain.stream import Corpus, Curriculum, Producer, TrainingStream, encode, load_words
@@ -66,6 +67,10 @@ class TrainOptions:
     """Weight of the auxiliary glyph loss."""
     noise: float = 0.1
     """Mean share of random tokens shown to the decoder."""
+    again: int = 0
+    """How often a batch is seen again at most, with other noise, while the loader has no new one ready."""
+    kept: int = 4_000
+    """Batches kept for that on the device, 7 MB each."""
     cells: int = 24_576
     """Visual tokens of a batch."""
     labels: int = 16_384
@@ -95,6 +100,8 @@ class Progress:
     steps: int = 0
     samples: int = 0
     waited: float = 0.0
+    again: float = 0.0
+    """Share of batches that had been seen before."""
     since: int = 0
     sums: list[Tensor] = field(default_factory=list)
 
@@ -230,7 +237,15 @@ class Trainer:
     def run(self, batches: Any, clock: Any) -> None:
         """Train until the seconds are over; the clock starts after compiling."""
         o = self.options
-        first = self.to_device(next(batches))
+        kept = Replay(
+            batches,
+            self.move,
+            most=o.kept,
+            again=o.again,
+            words=len(self.tokenizer.get_vocab()),
+            noise=o.noise,
+        )
+        first = self.widen(next(kept))
         began = time.perf_counter()
         for _ in range(2):
             torch.autograd.backward(self.losses(first)[0])
@@ -243,10 +258,10 @@ class Trainer:
         while (seconds := time.perf_counter() - progress.start) < o.seconds:
             clock.value = o.started + seconds
             waiting = time.perf_counter()
-            batch = next(batches)
+            batch = next(kept)
             progress.waited += time.perf_counter() - waiting
             count = int(batch["count"])
-            loss, parts = self.losses(self.to_device(batch))
+            loss, parts = self.losses(self.widen(batch))
             torch.autograd.backward(loss)
             norm = self.optimizer.step(seconds / o.seconds)
             progress.steps, progress.since, progress.samples = (
@@ -255,6 +270,7 @@ class Trainer:
                 progress.samples + count,
             )
             progress.sums.append(torch.stack([*parts, norm.detach()]))
+            progress.again = kept.seen_again / (kept.fresh + kept.seen_again)
             if progress.since == o.log_every:
                 self._log(progress, batch)
             if seconds - evaluated > o.evaluate_every:
@@ -265,11 +281,15 @@ class Trainer:
                 threading.Thread(target=save_weights, args=(self.model, o.out / "weights")).start()
         self._log(progress, batch)
 
-    def to_device(self, batch: Batch) -> Batch:
-        """Move to the device; what indexes becomes int64 there, sequence starts stay int32 as the kernel wants them."""
-        moved = {k: v.to(self.options.device, non_blocking=True) for k, v in batch.items()}
+    def move(self, batch: Batch) -> Batch:
+        """Move to the device, but for the count, which the log wants without a wait."""
+        return {k: v if k == "count" else v.to(self.options.device, non_blocking=True) for k, v in batch.items()}
+
+    @staticmethod
+    def widen(batch: Batch) -> Batch:
+        """What indexes becomes int64; sequence starts stay int32 as the kernel wants them."""
         return {
-            k: v if k.endswith("starts") or v.dtype in (torch.uint8, torch.bool) else v.long() for k, v in moved.items()
+            k: v if k.endswith("starts") or v.dtype in (torch.uint8, torch.bool) else v.long() for k, v in batch.items()
         }
 
     def _synchronize(self) -> None:
@@ -320,6 +340,7 @@ class Trainer:
         row |= {
             "per_second": round(p.samples / seconds),
             "wait": round(p.waited),
+            "again": round(p.again, 2),
             "batch": int(batch["count"]),
             "sequences": int(fill),
         }
@@ -355,9 +376,8 @@ class Trainer:
         if not hasattr(self, "_check"):
             members = [s for name in ("random<=4", "random<=25") for s in self.sets[name]]
             batch = next(group_samples(members, self.budget))
-            self._check = self.to_device(
-                pack(batch, self.budget, 0.0, np.random.default_rng(0), len(self.tokenizer.get_vocab()))
-            )
+            packed = pack(batch, self.budget, 0.0, np.random.default_rng(0), len(self.tokenizer.get_vocab()))
+            self._check = self.widen(self.move(packed))
         return self._check
 
 

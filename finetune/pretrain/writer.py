@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from finetune.pretrain.ink import Stroke
+from finetune.pretrain.pen_fonts import Hand
 from finetune.pretrain.pen_marks import ACCENTS, COMPOSED, NAMED, SPACES, accent, composed
 from finetune.pretrain.symbol_library import Library
 
@@ -100,6 +101,11 @@ class Writer:
         """Paper on both sides of relations, at most, in x-heights."""
         self.has_half_heads = False
         """Whether arrows over letters have only the upper half of their heads."""
+
+    def borrow(self, hand: Hand) -> None:
+        """Write with a font's letters where the library knows the sign, all else with the first of the own hands."""
+        own = {letter: [strokes] for letter, strokes in hand.letters.items() if letter in self.library}
+        self.hands = [own, *self.hands[:1]]
 
     def write(self, tokens: list[str]) -> list[Stroke] | None:
         """Return strokes of a formula, or None where it holds something that nobody wrote.

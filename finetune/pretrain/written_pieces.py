@@ -77,8 +77,7 @@ class Scribe:
         self._hand = rng.choice(hands) if hands and rng.random() < 0.65 else None
         # Words and formulas share their letters on most pages, so that letters do not tell them apart.
         if self._hand is not None and rng.random() < 0.7:
-            own = {letter: [strokes] for letter, strokes in self._hand.letters.items() if letter in library}
-            self._writer.hands = [own, *self._writer.hands[:1]]
+            self._writer.borrow(self._hand)
         self._real = rng.choice((0.0, _REAL, _REAL, 0.8))
         self._joins = rng.choice((0.0, 0.0, 0.5, 0.9))
         self._gap = rng.uniform(0.1, 0.35)
