@@ -138,7 +138,7 @@ def _part_at_colons(piece: list[Mark], size: float) -> list[list[Mark]]:
 
 
 def _part_at_open_bracket(piece: list[Mark], row: Row) -> list[list[Mark]]:
-    """Part a piece at a bracket of the sentence: a word space before it, and its partner behind words: `f (where f ...)`.
+    """Part a piece at a bracket of the sentence: a word space before it, its partner behind words: `f (where f ...)`.
 
     A piece at the end of its row may be closed on the next one.
     """
