@@ -129,7 +129,8 @@ def ask_for_formulas(
     # What was awaited and could not be read before is tried here.
     late = [key for key in awaited if key not in known]
     readings: dict[str, Reading] = {key: reading for key, (_, reading) in known.items()}
-    readings |= yield from ask_for_doubtful(crops.pictures, first_readings, judge_of_owner, late)
+    unwitnessed = {key for key in first_readings if not crops.owners[key].glyph_symbols}
+    readings |= yield from ask_for_doubtful(crops.pictures, first_readings, judge_of_owner, late, unwitnessed)
     models = {key: name for key, (name, _) in known.items()}
     return [
         _rows_of_page(page, index, crops, readings, models, model, verdicts) for index, page in enumerate(crops.pages)

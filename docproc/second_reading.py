@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -15,6 +15,8 @@ from docproc.records import Recognition, Status
 # Below this a second reading mends five readings for each that it spoils; surer ones, even where glyphs contradict
 # them, were read alike again: 27 of 27 (docs/latex-trust.md).
 DOUBTFUL_BELOW = 0.5
+# The same for crops of pages without glyphs, which nothing else speaks for.
+UNWITNESSED_BELOW = 0.8
 # The second size as a share of the first: letters of 26 instead of 22 px an em. Smaller ones gained a third of that.
 LARGER, SMALLER = 1.19, 0.84
 # Larger pictures cost more than they bring; what is broken is read again at any size, smaller where it fills the
@@ -32,6 +34,7 @@ def ask_for_doubtful(
     readings: Mapping[str, Reading],
     judge_reading: Judge,
     late: Sequence[str] = (),
+    unwitnessed: Collection[str] = (),
 ) -> Generator[Sequence[np.ndarray], Sequence[Reading], dict[str, Reading]]:
     """Ask for a second reading of what is unsure or broken.
 
@@ -40,6 +43,7 @@ def ask_for_doubtful(
         readings: The first reading of each.
         judge_reading: The evidence for a reading, by the page it is of.
         late: Crops that have no reading yet; they get their only one here.
+        unwitnessed: Crops of pages without glyphs.
 
     Yields:
         Crops, once; their readings are to be sent.
@@ -51,7 +55,8 @@ def ask_for_doubtful(
     verdicts = {
         key: judge_reading(key, reading) for key, reading in readings.items() if isinstance(reading, Recognition)
     }
-    doubtful = [key for key in verdicts if _is_doubtful(readings[key], verdicts[key], crops[key])]
+    limits = {key: UNWITNESSED_BELOW if key in unwitnessed else DOUBTFUL_BELOW for key in verdicts}
+    doubtful = [key for key, limit in limits.items() if _is_doubtful(readings[key], verdicts[key], crops[key], limit)]
     again = yield [*(crops[key] for key in late), *(_resized(crops[key]) for key in doubtful)]
     chosen = dict(readings) | dict(zip(late, again, strict=False))
     for key, second in zip(doubtful, again[len(late) :], strict=True):
@@ -65,10 +70,10 @@ def ask_for_doubtful(
     return chosen
 
 
-def _is_doubtful(reading: Reading, verdict: Verdict, crop: np.ndarray) -> bool:
+def _is_doubtful(reading: Reading, verdict: Verdict, crop: np.ndarray, limit: float) -> bool:
     if isinstance(reading, Unread) or verdict.status is Status.REJECTED:
         return False
-    return verdict.status in _BROKEN or (reading.confidence < DOUBTFUL_BELOW and cells(crop) <= _MOST_CELLS)
+    return verdict.status in _BROKEN or (reading.confidence < limit and cells(crop) <= _MOST_CELLS)
 
 
 def _worth(verdict: Verdict, reading: Recognition) -> tuple[int, float]:

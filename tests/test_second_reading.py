@@ -11,11 +11,12 @@ from docproc.second_reading import LARGER, ask_for_doubtful
 GLYPHS = ("x", "2"), ((0.3, 5.7, 5.4, 10.1, 10), (5.9, 1.7, 9.6, 6.2, 7))
 
 
-def choose(first, second, glyphs=((), None)):
+def choose(first, second, glyphs=((), None), unwitnessed=()):
     """The reading that stays, and the sizes at which crops were asked for again."""
     asking = ask_for_doubtful(
         {"a": np.full((40, 60), 255, np.uint8)}, {"a": first},
-        lambda _, reading: judge(reading.latex, reading.stop_reason, reading.confidence, *glyphs))
+        lambda _, reading: judge(reading.latex, reading.stop_reason, reading.confidence, *glyphs),
+        unwitnessed=unwitnessed)
     asked = next(asking)
     with pytest.raises(StopIteration) as done:
         asking.send([second] * len(asked))
@@ -50,3 +51,10 @@ def test_what_is_sure_is_read_once(first):
     chosen, sizes = choose(first, reading("y", 0.9))
     assert chosen is first
     assert not sizes
+
+
+def test_without_glyphs_surer_readings_are_doubted_too():
+    first, second = reading("x", 0.7), reading("y", 0.75)
+    assert choose(first, second)[0].latex == "x"
+    assert choose(first, second, unwitnessed={"a"})[0].latex == "y"
+    assert choose(reading("x", 0.85), reading("y", 0.9), unwitnessed={"a"})[1] == []
