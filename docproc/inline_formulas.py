@@ -316,12 +316,13 @@ def _trim(piece: list[Mark], row_size: float) -> list[Mark]:
     return piece
 
 
-def without_loose_ends(piece: list[Mark], marks: Sequence[Mark]) -> list[Mark]:
+def without_loose_ends(piece: list[Mark], marks: Sequence[Mark], may_close: bool = True) -> list[Mark]:
     """Give back to the sentence a comma or colon at the end, and brackets at the ends without a partner in the piece.
 
     Args:
         piece: Marks of one row.
         marks: All marks of the row; a bracket may have its partner on the row before or after.
+        may_close: Whether a formula on the row before may be waiting for its bracket.
 
     Returns:
         The piece, perhaps shorter.
@@ -332,7 +333,7 @@ def without_loose_ends(piece: list[Mark], marks: Sequence[Mark]) -> list[Mark]:
         last = piece[-1]
         is_comma = last.text in (",", ";", ":") and not last.is_script
         is_alone = last.text in (")", "]") and _partner_back(piece, len(piece) - 1) is None
-        if is_comma or (is_alone and piece[0] is not marks[0]):
+        if is_comma or (is_alone and not (may_close and piece[0] is marks[0])):
             piece = piece[:-1]
         elif piece[0].text in ("(", "[") and _partner(piece, 0) is None and piece[-1] is not marks[-1]:
             piece = piece[1:]

@@ -35,6 +35,7 @@ def apply_tags(column: Column, tags: Tags) -> None:
     """Set `is_display` and `joins_above` of the rows and the inline formulas of a column from the tags."""
     start = 0
     pieces: list[list[list[Mark]]] = []
+    may_close = True
     for row, display, joins in zip(column.rows, tags.display, tags.joins, strict=True):
         end = start + len(row.marks)
         is_code = is_listing(row)
@@ -58,9 +59,12 @@ def apply_tags(column: Column, tags: Tags) -> None:
         found = _rejoin(_complete(found, row.marks, row.size), row.marks, row.size)
         found = [part for piece in found for part in _part_at_colons(piece, row.size)]
         found = [part for piece in found for part in _part_at_open_bracket(piece, row)]
-        found = [without_loose_ends(piece, row.marks) for piece in found]
+        found = [without_loose_ends(piece, row.marks, may_close) for piece in found]
         found = [piece for piece in found if piece and not _is_of_name(piece, row.marks, row.size)]
         pieces.append([] if is_code else [piece for piece in found if not is_plain(piece)])
+        if row.is_display or row.word_count():  # else a limit or the like of the row before or after
+            last = pieces[-1][-1] if pieces[-1] else []
+            may_close = row.is_display or (bool(last) and last[-1] is row.marks[-1] and _depth(last) > 0)
         start = end
     column.pieces = pieces
 

@@ -15,8 +15,8 @@ from docproc.tagged_formulas import apply_tags
 LAYOUT = ColumnLayout(72.0, 523.0, (72.0,), 12.0)
 
 
-def found(text: str, tagged: str, first_kind: Kind | None = None) -> list[str]:
-    """The formulas of a line: `tagged` has + under characters that the tagger takes for mathematics.
+def row_of(text: str, tagged: str, first_kind: Kind | None = None) -> tuple[Row, list[float]]:
+    """A line and the tagger's probabilities: `tagged` has + under characters that it takes for mathematics.
 
     A blank in `text` is a word space (0.3 em); all else stands close.
     """
@@ -39,10 +39,22 @@ def found(text: str, tagged: str, first_kind: Kind | None = None) -> list[str]:
             if at <= mark.index < at + len(word) and mark.kind is Kind.WORD:
                 mark.word = word
     row.sort()
-    column = Column(1, [row], LAYOUT, [[]], 10.0, [])
-    marks, zeros = np.array(inline), np.zeros(len(inline))
-    apply_tags(column, Tags(marks, zeros, zeros, np.zeros(1), np.zeros(1)))
-    return ["".join(mark.text for mark in piece) for piece in column.pieces[0]]
+    return row, inline
+
+
+def found_in(*lines: tuple[Row, list[float]]) -> list[list[str]]:
+    """The formulas of each line of a column."""
+    rows = [row for row, _ in lines]
+    column = Column(1, rows, LAYOUT, [[] for _ in rows], 10.0, [])
+    marks = np.array([share for _, inline in lines for share in inline])
+    zeros, none = np.zeros(len(marks)), np.zeros(len(rows))
+    apply_tags(column, Tags(marks, zeros, zeros, none, none))
+    return [["".join(mark.text for mark in piece) for piece in pieces] for pieces in column.pieces]
+
+
+def found(text: str, tagged: str, first_kind: Kind | None = None) -> list[str]:
+    """The formulas of a line."""
+    return found_in(row_of(text, tagged, first_kind))[0]
 
 
 @pytest.mark.parametrize(
@@ -70,3 +82,10 @@ def test_pieces(text: str, tagged: str, formulas: list[str]) -> None:
 
 def test_the_bullet_of_an_item_is_left_out() -> None:
     assert found("• x=0 or", "+ +++   ", Kind.NOTE) == ["x=0"]
+
+
+def test_a_bracket_at_the_start_of_a_line_closes_what_the_line_before_has_opened() -> None:
+    closing = row_of("f(x)) so", "+++++   ")
+    assert found_in(row_of("let A=(", "    +++"), closing)[1] == ["f(x))"]
+    assert found_in(row_of("let (so A=", "        ++"), closing)[1] == ["f(x)"]
+    assert found_in(row_of("let (so", "       "), closing)[1] == ["f(x)"]
