@@ -124,3 +124,41 @@ def test_scripts_of_one_formula_are_of_one_size():
     for size, status in ((7.0, Status.VERIFIED), (6.0, Status.OK)):
         small = (15.4, 11.6 - 0.69 * size, 15.4 + 0.4 * size, 11.6, size)
         assert judge("x_{a}y_{b}", "end", 0.99, glyphs, (*letters, small)).status is status
+
+
+def page_of(latex):
+    """Names and boxes of glyphs as if a page had been set like this, 10 pt."""
+    found = [box for box in lay_out(latex, is_display=True) if box.text]
+    names = {"∑": r"\sum"}
+    rects = tuple((10 * b.x0, 10 * b.y0, 10 * b.x1, 10 * b.y1, 10 * b.em) for b in found)
+    return tuple(names.get(b.text, b.text) for b in found), rects
+
+
+@pytest.mark.parametrize(
+    ("set_as", "read_as"),
+    [
+        (r"a&=&b_{i}\\[2em]c&=&d\\[0.2em]e&=&f", r"a&=&b_{i}\\c&=&d\\e&=&f"),
+        (r"a&=&\displaystyle\sum_{n=1}^{N}x_{n}\\b&=&c", r"a&=&\sum_{n=1}^{N}x_{n}\\b&=&c"),
+        (r"a&=&\dfrac{1}{M}\displaystyle\sum_{n=1}^{N}x_{n}\\b&=&c", r"a&=&\frac{1}{M}\sum_{n=1}^{N}x_{n}\\b&=&c"),
+        (r"a&=&\frac{\displaystyle\sum_{j=1}^{J}a_{j}}{b}", r"a&=&\frac{\sum_{j=1}^{J}a_{j}}{b}"),
+    ],
+)
+def test_rows_and_operators_may_be_set_as_their_author_likes(set_as, read_as):
+    array = r"\begin{array}{rcl}%s\end{array}"
+    placing = compare_places(array % read_as, *page_of(array % set_as), is_display=True)
+    assert placing.is_known
+    assert placing.differences == ()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        r"b^{i}\\c&=d_{k}\\x&=\frac{y}{z}",
+        r"b_{i}\\c&=d^{k}\\x&=\frac{y}{z}",
+        r"b_{i}\\c&=d_{k}\\x&=\frac{z}{y}",
+    ],
+)
+def test_a_script_that_is_turned_shows_in_any_row(wrong):
+    aligned = r"\begin{aligned}a&=%s\end{aligned}"
+    page = page_of(aligned % r"b_{i}\\[1em]c&=d_{k}\\[1em]x&=\frac{y}{z}")
+    assert compare_places(aligned % wrong, *page, is_display=True).differences

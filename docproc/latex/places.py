@@ -37,6 +37,10 @@ _MAX_SIZE_RATIO_OF_LINE = 1.12
 # A comma's middle is 0.35 em below a bracket's. Usual brackets are 1.0 em tall, those of `\big` 1.2.
 _MAX_RISE_OF_LINE_EM, _MAX_HEIGHT_OF_LINE_EM = 0.5, 1.12
 _MAX_PAIRS_OF_A_NAME = 40
+_OPERATOR = re.compile(r"\\(?:sum|prod|coprod|bigcup|bigcap|bigoplus|bigotimes|lim|max|min|sup|inf)(?![a-zA-Z])")
+_ROWS = re.compile(r"\\(begin|end)\{\w+\*?\}|\\\\")
+# So far apart rows are laid out, and more than this is between the glyphs of two of them.
+_ROW_GAP_EM, _BETWEEN_ROWS_EM = 9, 4.0
 # Shapes that differ least between fonts; signs and arrows have heights of their own in each.
 _GREEK_NAMES = """
 alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi omega
@@ -62,6 +66,7 @@ def compare_places(
     r"""Compare where glyphs stand with the layout of the LaTeX.
 
     A reading does not tell `\frac` from `\tfrac` and `\dfrac`: fractions may be small in a display, large in a line.
+    Nor does it tell what stands in `\displaystyle` in an array or fraction, or how far apart rows are set.
 
     Args:
         latex: A reading in canonical form that has the glyphs of the page.
@@ -78,11 +83,34 @@ def compare_places(
     if len(own) <= 1 or (is_flat and _is_line(own)):
         return Placing(True)
     placing = _compare(latex, glyph_symbols, glyph_boxes, is_display)
-    if placing.differences and r"\frac" in latex:
-        resized = latex.replace(r"\frac", r"\tfrac" if is_display else r"\dfrac")
-        other = _compare(resized, glyph_symbols, glyph_boxes, is_display)
-        return other if other.is_known and not other.differences else placing
+    if placing.differences:
+        for resized in _in_other_styles(latex, is_display):
+            other = _compare(resized, glyph_symbols, glyph_boxes, is_display)
+            if other.is_known and not other.differences:
+                return other
     return placing
+
+
+def _in_other_styles(latex: str, is_display: bool) -> list[str]:
+    """The same with small or large fractions and, in a display, with large operators in arrays and fractions too."""
+    found = [latex.replace(r"\frac", r"\tfrac" if is_display else r"\dfrac")]
+    if is_display:
+        large = _OPERATOR.sub(lambda match: r"\displaystyle" + match.group(), latex)
+        found += [large, large.replace(r"\frac", r"\dfrac")]
+    return [other for other in dict.fromkeys(found) if other != latex]
+
+
+def _with_rows_apart(latex: str) -> str:
+    """The same with rows far apart where one environment is the whole formula: how far is their author's choice."""
+    parts, depth, at = [], 0, 0
+    for match in _ROWS.finditer(latex):
+        depth += (match[1] == "begin") - (match[1] == "end")
+        if depth == 0 and match.end() < len(latex):
+            return latex
+        if match[1] is None and depth == 1:
+            parts += [latex[at : match.end()], f"[{_ROW_GAP_EM}em]"]
+            at = match.end()
+    return "".join([*parts, latex[at:]]) if latex.startswith(r"\begin") else latex
 
 
 def _is_line(glyphs: Sequence[tuple[str, Rect]]) -> bool:
@@ -97,7 +125,7 @@ def _is_line(glyphs: Sequence[tuple[str, Rect]]) -> bool:
 
 
 def _compare(latex: str, glyph_symbols: Sequence[str], glyph_boxes: Sequence[Rect], is_display: bool) -> Placing:
-    boxes = lay_out(latex, is_display=is_display)
+    boxes = lay_out(_with_rows_apart(latex), is_display=is_display)
     pairs = _pair(boxes, glyph_symbols, glyph_boxes) if boxes else []
     shaped = [pair for pair in pairs if (pair[0].isalnum() and pair[0].isascii()) or pair[0] in _GREEK]
     placed = sum(symbol not in _PLACED_BY_OTHERS for symbol in glyph_symbols)
@@ -112,7 +140,9 @@ def _compare(latex: str, glyph_symbols: Sequence[str], glyph_boxes: Sequence[Rec
     for pair in shaped:
         name, box, page = pair
         where = f"{name} at {_place(page, left, width)}"
-        others = [other for other in shaped if other is not pair]
+        others = [other for other in shaped if other is not pair and _is_of_one_row(other[1], box)]
+        if not others:
+            continue
         # The neighbor in the layout and the one on the page: where a row was split, only one of them has moved.
         neighbors = (
             min(others, key=lambda other: _distance(other[1][1:], box[1:])),
@@ -125,6 +155,8 @@ def _compare(latex: str, glyph_symbols: Sequence[str], glyph_boxes: Sequence[Rec
         if pair[0] == _PRIME and _middle(pair[1][1:]) > _middle(near[1][1:]):
             by, how = _risen(pair, near, scale)
             found.append((round(by, 2), -pair[1].em, f"{_PRIME} at {_place(pair[2], left, width)} {how}"))
+    if not found:
+        return Placing(False)
     found.sort(reverse=True)
     words = dict.fromkeys(words for deviation, _, words in found if deviation > 1)
     return Placing(bool(words) or _are_of_one_size(shaped), tuple(words)[:2], found[0][0])
@@ -183,12 +215,41 @@ def _pair(
     seen: dict[str, list[Rect]] = defaultdict(list)
     for symbol, rect in zip(symbols, page, strict=True):
         seen[_name(symbol)].append(rect)
-    own, other = _frame([box[1:] for box in boxes]), _frame(page)
-    pairs = []
+    rows = _rows([box for of_name in laid.values() for box in of_name])
+    taken: list[tuple[str, list[InkBox], list[Rect], int]] = []
     for name, rects in seen.items():
-        if len(rects) == len(laid[name]) <= _MAX_PAIRS_OF_A_NAME:
-            pairs += [(name, box, rect) for box, rect in _nearest(laid[name], rects, own, other)]
+        if len(rects) != len(laid[name]) or len(rects) > _MAX_PAIRS_OF_A_NAME:
+            continue
+        below = sorted(rects, key=_middle)
+        for number, row in enumerate(rows):
+            inside = [box for box in laid[name] if row[0] <= _middle(box[1:]) <= row[1]]
+            taken.append((name, inside, below[: len(inside)], number))
+            below = below[len(inside) :]
+    pairs = []
+    for number in range(len(rows)):
+        of_row = [(name, inside, own) for name, inside, own, at in taken if at == number and inside]
+        if of_row:
+            frames = (
+                _frame([box[1:] for _, inside, _ in of_row for box in inside]),
+                _frame([rect for _, _, own in of_row for rect in own]),
+            )
+            pairs += [(name, *pair) for name, inside, own in of_row for pair in _nearest(inside, own, *frames)]
     return pairs
+
+
+def _rows(boxes: Sequence[InkBox]) -> list[tuple[float, float]]:
+    """Heights, top and bottom, between which the middles of the glyphs of a row lie."""
+    rows: list[tuple[float, float]] = []
+    for middle in sorted(_middle(box[1:]) for box in boxes):
+        if rows and middle - rows[-1][1] < _BETWEEN_ROWS_EM:
+            rows[-1] = rows[-1][0], middle
+        else:
+            rows.append((middle, middle))
+    return rows
+
+
+def _is_of_one_row(one: InkBox, other: InkBox) -> bool:
+    return abs(_middle(one[1:]) - _middle(other[1:])) < _BETWEEN_ROWS_EM
 
 
 def _name(symbol: str) -> str:
