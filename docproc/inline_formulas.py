@@ -304,7 +304,7 @@ def _trim(piece: list[Mark], row_size: float) -> list[Mark]:
         elif last.kind in (Kind.PUNCTUATION, Kind.OPENING) or (last.text in "([" and not last.is_script):
             piece, changed = piece[:-1], True
         elif first.kind is Kind.OPENING or first.text in "([":
-            end = _partner(piece, 0)
+            end = partner(piece, 0)
             if end is None or (end == len(piece) - 1 and first.kind is Kind.OPENING and not _is_tuple(piece)):
                 piece, changed = (piece[1:] if end is None else piece[1:-1]), True
         elif (
@@ -316,7 +316,7 @@ def _trim(piece: list[Mark], row_size: float) -> list[Mark]:
     return piece
 
 
-def without_loose_ends(piece: list[Mark], marks: Sequence[Mark], may_close: bool = True) -> list[Mark]:
+def without_loose_ends(piece: list[Mark], marks: Sequence[Mark], may_close: bool) -> list[Mark]:
     """Give back to the sentence a comma or colon at the end, and brackets at the ends without a partner in the piece.
 
     Args:
@@ -335,7 +335,7 @@ def without_loose_ends(piece: list[Mark], marks: Sequence[Mark], may_close: bool
         is_alone = last.text in (")", "]") and _partner_back(piece, len(piece) - 1) is None
         if is_comma or (is_alone and not (may_close and piece[0] is marks[0])):
             piece = piece[:-1]
-        elif piece[0].text in ("(", "[") and _partner(piece, 0) is None and piece[-1] is not marks[-1]:
+        elif piece[0].text in ("(", "[") and partner(piece, 0) is None and piece[-1] is not marks[-1]:
             piece = piece[1:]
         else:
             break
@@ -347,7 +347,8 @@ def _is_tuple(piece: Sequence[Mark]) -> bool:
     return any(mark.text in ",;" and mark.role is FontRole.MATH for mark in piece)
 
 
-def _partner(piece: Sequence[Mark], start: int) -> int | None:
+def partner(piece: Sequence[Mark], start: int) -> int | None:
+    """Place of the bracket that closes the one at `start`; None where the piece has none."""
     depth = 0
     for position in range(start, len(piece)):
         text = piece[position].text

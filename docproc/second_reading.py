@@ -12,10 +12,9 @@ from docproc.latex.judge import Verdict
 from docproc.recognition import Reading, Unread, cells
 from docproc.records import Recognition, Status
 
-# Below this a second reading mends five readings for each that it spoils; surer ones, even where glyphs contradict
-# them, were read alike again: 27 of 27 (docs/latex-trust.md).
+# Surer readings that glyphs contradict were read alike again: 27 of 27 (docs/latex-trust.md).
 DOUBTFUL_BELOW = 0.5
-# The same for crops of pages without glyphs, which nothing else speaks for.
+# The same without glyphs, where nothing else speaks for a reading: 11 of 2,591 mended and 3 spoiled between the two.
 UNWITNESSED_BELOW = 0.8
 # The second size as a share of the first: letters of 26 instead of 22 px an em. Smaller ones gained a third of that.
 LARGER, SMALLER = 1.19, 0.84
@@ -43,7 +42,7 @@ def ask_for_doubtful(
         readings: The first reading of each.
         judge_reading: The evidence for a reading, by the page it is of.
         late: Crops that have no reading yet; they get their only one here.
-        unwitnessed: Crops of pages without glyphs.
+        unwitnessed: Crops whose page has no glyphs for them.
 
     Yields:
         Crops, once; their readings are to be sent.

@@ -17,7 +17,9 @@ INLINE_THRESHOLD = 0.5
 TIGHT_EM = 0.12
 """Brackets stand this near to what they hold (em of the row)."""
 # A thin space is 1/6 em; a word space at least 0.22.
-_THIN_EM, _WORD_SPACE_EM = 0.1, 0.21
+_THIN_EM = 0.1
+WORD_SPACE_EM = 0.21
+"""Wider gaps are spaces between words (em of the row), narrower ones the thin spaces of mathematics."""
 # A bracket behind a symbol begins a formula of its own only if the tagger is this sure: `f (x)` is a call.
 _SURE_START = 0.8
 _CALL_GAP_EM = 0.45
@@ -93,7 +95,7 @@ def _with_whole_words(inline: np.ndarray, starts: np.ndarray, row: Row) -> tuple
         first = row.marks[places[0]]
         before = row.marks[places[0] - 1] if places[0] else None
         is_behind_number = before is not None and before.text.isdigit() and inline[places[0] - 1] > INLINE_THRESHOLD
-        is_thin = _THIN_EM < first.gap_before / row.size < _WORD_SPACE_EM
+        is_thin = _THIN_EM < first.gap_before / row.size < WORD_SPACE_EM
         if is_behind_number and is_thin and first.word in UNITS:
             inline[places] = 1
             starts[places] = 0

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from docproc.inline_formulas import NAMES, is_plain, without_loose_ends
+from docproc.inline_formulas import NAMES, is_plain, partner, without_loose_ends
 from docproc.page_marks import FUNCTION_NAMES, Kind, Mark
 from docproc.page_tables import is_listing
-from docproc.tag_corrections import INLINE_THRESHOLD, TIGHT_EM, correct_tags
+from docproc.tag_corrections import INLINE_THRESHOLD, TIGHT_EM, WORD_SPACE_EM, correct_tags
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 _THRESHOLD = 0.5
 # A mark of a display row is outside the display if this is likelier than the tagger's probability.
 _OUTSIDE = 0.25
-# The thin space behind the name of a function is 1/6 em; a word space is wider than this.
-_THIN_GAP_EM = _WORD_GAP_EM = 0.21
 # Wider gaps part formulas whatever the tagger says (em of the row).
 _MAX_GAP_EM = 2.2
 # Parts of one list, and words inside one pair of braces.
@@ -148,17 +146,11 @@ def _part_at_open_bracket(piece: list[Mark], row: Row) -> list[list[Mark]]:
     """
     if piece[-1] is row.marks[-1]:
         return [piece]
-    opened: list[int] = []
-    for position, mark in enumerate(piece):
-        if mark.text in ("(", "["):
-            opened.append(position)
-        elif mark.text in (")", "]") and opened:
-            opened.pop()
-    if not opened or not opened[0]:
+    opened = (at for at, mark in enumerate(piece) if mark.text in ("(", "[") and partner(piece, at) is None)
+    at = next(opened, 0)
+    if not at or piece[at].is_script or piece[at].gap_before <= WORD_SPACE_EM * row.size:
         return [piece]
-    at = opened[0]
-    is_apart = piece[at].gap_before > _WORD_GAP_EM * row.size and not piece[at].is_script
-    return [piece[:at], piece[at + 1 :]] if is_apart else [piece]
+    return [piece[:at], piece[at + 1 :]]
 
 
 def _may_join(between: Sequence[Mark], size: float, is_set: bool) -> bool:
@@ -190,7 +182,7 @@ def _complete(pieces: list[list[Mark]], marks: Sequence[Mark], size: float) -> l
         _enclose(piece, marks, places, size)
         at = places[id(piece[0])]
         before = marks[at - 1] if at else None
-        is_near = before is not None and piece[0].gap_before < _THIN_GAP_EM * size
+        is_near = before is not None and piece[0].gap_before < WORD_SPACE_EM * size
         if before is not None and is_near and before.word in FUNCTION_NAMES and id(before) not in taken:
             name = [mark for mark in marks[:at] if mark.word_index == before.word_index]
             piece[:0] = name

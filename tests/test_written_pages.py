@@ -6,6 +6,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pymupdf
 import pytest
 
 from docproc.records import Box
@@ -96,11 +97,16 @@ def test_written_expressions_stand_on_their_baseline_at_the_height_of_an_x() -> 
     assert abs(float(x[:, 1].max())) < 0.05
 
 
-def test_letters_of_a_font_become_strokes_of_a_pen(tmp_path: Path) -> None:
-    fonts = list(Path("/usr/share/fonts").rglob("DejaVuSans.ttf")) if Path("/usr/share/fonts").exists() else []
-    if not fonts:
-        pytest.skip("DejaVu Sans is not installed")
-    save_hands([read_hand(fonts[0])], tmp_path / "hands.json")
+@pytest.fixture
+def font_file(tmp_path: Path) -> Path:
+    """Helvetica's stand-in, which MuPDF brings along."""
+    path = tmp_path / "helvetica.cff"
+    path.write_bytes(pymupdf.Font("helv").buffer)
+    return path
+
+
+def test_letters_of_a_font_become_strokes_of_a_pen(tmp_path: Path, font_file: Path) -> None:
+    save_hands([read_hand(font_file)], tmp_path / "hands.json")
     (hand,) = load_hands(tmp_path / "hands.json", "train")
     assert load_hands(tmp_path / "hands.json", "test") == []
     assert set("axgQ1+(") <= set(hand.letters)
@@ -109,14 +115,11 @@ def test_letters_of_a_font_become_strokes_of_a_pen(tmp_path: Path) -> None:
     assert 0.8 < hand.advances["n"] < 1.6
 
 
-def test_a_font_whose_small_letters_are_capitals_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    fonts = list(Path("/usr/share/fonts").rglob("DejaVuSans.ttf")) if Path("/usr/share/fonts").exists() else []
-    if not fonts:
-        pytest.skip("DejaVu Sans is not installed")
+def test_a_font_whose_small_letters_are_capitals_is_refused(monkeypatch: pytest.MonkeyPatch, font_file: Path) -> None:
     drawn = pen_fonts._draw
     monkeypatch.setattr(pen_fonts, "_draw", lambda font, letter, size: drawn(font, letter.upper(), size))
     with pytest.raises(ValueError, match="are capitals"):
-        read_hand(fonts[0])
+        read_hand(font_file)
 
 
 def test_thin_lines_are_followed_from_end_to_end() -> None:

@@ -39,6 +39,8 @@ _MAX_RISE_OF_LINE_EM, _MAX_HEIGHT_OF_LINE_EM = 0.5, 1.12
 _MAX_PAIRS_OF_A_NAME = 40
 _OPERATOR = re.compile(r"\\(?:sum|prod|coprod|bigcup|bigcap|bigoplus|bigotimes|lim|max|min|sup|inf)(?![a-zA-Z])")
 _ROWS = re.compile(r"\\(begin|end)\{\w+\*?\}|\\\\")
+# Environments with nothing around them that would grow with their rows, as brackets do.
+_BARE = re.compile(r"\\begin\{(?:array|aligned|gathered|split|matrix)\}")
 # So far apart rows are laid out, and more than this is between the glyphs of two of them.
 _ROW_GAP_EM, _BETWEEN_ROWS_EM = 9, 4.0
 # Shapes that differ least between fonts; signs and arrows have heights of their own in each.
@@ -102,6 +104,8 @@ def _in_other_styles(latex: str, is_display: bool) -> list[str]:
 
 def _with_rows_apart(latex: str) -> str:
     """The same with rows far apart where one environment is the whole formula: how far is their author's choice."""
+    if not _BARE.match(latex):
+        return latex
     parts, depth, at = [], 0, 0
     for match in _ROWS.finditer(latex):
         depth += (match[1] == "begin") - (match[1] == "end")
@@ -110,7 +114,7 @@ def _with_rows_apart(latex: str) -> str:
         if match[1] is None and depth == 1:
             parts += [latex[at : match.end()], f"[{_ROW_GAP_EM}em]"]
             at = match.end()
-    return "".join([*parts, latex[at:]]) if latex.startswith(r"\begin") else latex
+    return "".join([*parts, latex[at:]])
 
 
 def _is_line(glyphs: Sequence[tuple[str, Rect]]) -> bool:
@@ -206,7 +210,7 @@ def _risen(pair: _Pair, other: _Pair, scale: float) -> tuple[float, str]:
 def _pair(
     boxes: Sequence[InkBox], symbols: Sequence[str], page: Sequence[Rect]
 ) -> list[_Pair]:
-    """Glyphs and boxes of one name, each with the nearest of the other kind."""
+    """Glyphs and boxes of one name, row by row, each with the nearest of the other kind."""
     laid: dict[str, list[InkBox]] = defaultdict(list)
     for box in boxes:
         if box.text:
@@ -215,25 +219,22 @@ def _pair(
     seen: dict[str, list[Rect]] = defaultdict(list)
     for symbol, rect in zip(symbols, page, strict=True):
         seen[_name(symbol)].append(rect)
-    rows = _rows([box for of_name in laid.values() for box in of_name])
-    taken: list[tuple[str, list[InkBox], list[Rect], int]] = []
-    for name, rects in seen.items():
-        if len(rects) != len(laid[name]) or len(rects) > _MAX_PAIRS_OF_A_NAME:
-            continue
-        below = sorted(rects, key=_middle)
-        for number, row in enumerate(rows):
-            inside = [box for box in laid[name] if row[0] <= _middle(box[1:]) <= row[1]]
-            taken.append((name, inside, below[: len(inside)], number))
-            below = below[len(inside) :]
+    # From the top; a row takes as many of each name as the layout has in it.
+    left = {
+        name: sorted(rects, key=_middle)
+        for name, rects in seen.items()
+        if len(rects) == len(laid[name]) <= _MAX_PAIRS_OF_A_NAME
+    }
     pairs = []
-    for number in range(len(rows)):
-        of_row = [(name, inside, own) for name, inside, own, at in taken if at == number and inside]
-        if of_row:
-            frames = (
-                _frame([box[1:] for _, inside, _ in of_row for box in inside]),
-                _frame([rect for _, _, own in of_row for rect in own]),
-            )
-            pairs += [(name, *pair) for name, inside, own in of_row for pair in _nearest(inside, own, *frames)]
+    for top, bottom in _rows([box for name in left for box in laid[name]]):
+        of_row = []
+        for name, rects in left.items():
+            inside = [box for box in laid[name] if top <= _middle(box[1:]) <= bottom]
+            of_row.append((name, inside, rects[: len(inside)]))
+            left[name] = rects[len(inside) :]
+        own = _frame([box[1:] for _, inside, _ in of_row for box in inside])
+        other = _frame([rect for _, _, rects in of_row for rect in rects])
+        pairs += [(name, *pair) for name, inside, rects in of_row for pair in _nearest(inside, rects, own, other)]
     return pairs
 
 

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from finetune.pretrain.ink import Stroke
+
 if TYPE_CHECKING:
     import pymupdf
-
-from finetune.pretrain.ink import Stroke
 
 _LETTERS = string.ascii_letters + string.digits + ".,;:!?()[]+-=/<>|'"
 # Height of an x in pixels where letters are thinned, and the longest branch of a middle line that is taken for a burr.
@@ -86,7 +86,7 @@ def read_hand(path: Path) -> Hand:
 
 
 def _draw(font: pymupdf.Font, letter: str, size: float) -> npt.NDArray[np.bool_]:
-    """Where ink is, on a sheet of four sizes, the baseline in the middle."""
+    """Where a letter's ink is: square, four font sizes wide and high, its origin at 1.5 and 2 of them."""
     import pymupdf
 
     with pymupdf.open() as document:

@@ -80,6 +80,11 @@ class Replay:
         self._keep(batch)
         return batch
 
+    @property
+    def again_share(self) -> float:
+        """Share of the batches handed out that had been seen before, 0-1."""
+        return self.seen_again / max(1, self.fresh + self.seen_again)
+
     def _read(self) -> None:
         try:
             for batch in self._source:
@@ -114,6 +119,9 @@ def freshen(batch: Batch, words: int, noise: float) -> Batch:
         batch: See `pack`.
         words: Size of the vocabulary in use.
         noise: Mean share of label tokens shown to the decoder that are replaced by random ones.
+
+    Returns:
+        A batch that shares all but `ink` and `ids` with the given one.
     """
     ink, device = batch["ink"], batch["ink"].device
     picture = torch.bucketize(torch.arange(len(ink), device=device), batch["vision_starts"][1:].long(), right=True)

@@ -97,11 +97,10 @@ class Progress:
     """Sums since the last line of the log."""
 
     start: float
+    source: Replay
     steps: int = 0
     samples: int = 0
     waited: float = 0.0
-    again: float = 0.0
-    """Share of batches that had been seen before."""
     since: int = 0
     sums: list[Tensor] = field(default_factory=list)
 
@@ -237,15 +236,9 @@ class Trainer:
     def run(self, batches: Any, clock: Any) -> None:
         """Train until the seconds are over; the clock starts after compiling."""
         o = self.options
-        kept = Replay(
-            batches,
-            self.move,
-            most=o.kept,
-            again=o.again,
-            words=len(self.tokenizer.get_vocab()),
-            noise=o.noise,
-        )
-        first = self.widen(next(kept))
+        words = len(self.tokenizer.get_vocab())
+        source = Replay(batches, self.move, most=o.kept, again=o.again, words=words, noise=o.noise)
+        first = self.widen(next(source))
         began = time.perf_counter()
         for _ in range(2):
             torch.autograd.backward(self.losses(first)[0])
@@ -253,12 +246,12 @@ class Trainer:
                 p.grad = None
         self._synchronize()
         print(f"compiled in {time.perf_counter() - began:.1f} s", flush=True)
-        progress = Progress(time.perf_counter())
+        progress = Progress(time.perf_counter(), source)
         evaluated = saved = 0.0
         while (seconds := time.perf_counter() - progress.start) < o.seconds:
             clock.value = o.started + seconds
             waiting = time.perf_counter()
-            batch = next(kept)
+            batch = next(source)
             progress.waited += time.perf_counter() - waiting
             count = int(batch["count"])
             loss, parts = self.losses(self.widen(batch))
@@ -270,7 +263,6 @@ class Trainer:
                 progress.samples + count,
             )
             progress.sums.append(torch.stack([*parts, norm.detach()]))
-            progress.again = kept.seen_again / (kept.fresh + kept.seen_again)
             if progress.since == o.log_every:
                 self._log(progress, batch)
             if seconds - evaluated > o.evaluate_every:
@@ -291,6 +283,10 @@ class Trainer:
         return {
             k: v if k.endswith("starts") or v.dtype in (torch.uint8, torch.bool) else v.long() for k, v in batch.items()
         }
+
+    def to_device(self, batch: Batch) -> Batch:
+        """Move and widen."""
+        return self.widen(self.move(batch))
 
     def _synchronize(self) -> None:
         if self.options.device == "cuda":
@@ -340,7 +336,7 @@ class Trainer:
         row |= {
             "per_second": round(p.samples / seconds),
             "wait": round(p.waited),
-            "again": round(p.again, 2),
+            "again": round(p.source.again_share, 2),
             "batch": int(batch["count"]),
             "sequences": int(fill),
         }
@@ -376,8 +372,9 @@ class Trainer:
         if not hasattr(self, "_check"):
             members = [s for name in ("random<=4", "random<=25") for s in self.sets[name]]
             batch = next(group_samples(members, self.budget))
-            packed = pack(batch, self.budget, 0.0, np.random.default_rng(0), len(self.tokenizer.get_vocab()))
-            self._check = self.widen(self.move(packed))
+            self._check = self.to_device(
+                pack(batch, self.budget, 0.0, np.random.default_rng(0), len(self.tokenizer.get_vocab()))
+            )
         return self._check
 
 

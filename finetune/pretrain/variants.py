@@ -95,7 +95,7 @@ def main() -> None:
     sums = torch.zeros(len(trainers), device=options.device)
     while (seconds := time.perf_counter() - start) < options.seconds:
         clock.value = options.started + seconds
-        batch = trainers[0].widen(trainers[0].move(next(batches)))
+        batch = trainers[0].to_device(next(batches))
         for i, trainer in enumerate(trainers):
             loss, parts = trainer.losses(batch)
             torch.autograd.backward(loss)
